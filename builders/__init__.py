@@ -1,0 +1,1 @@
+"""Programs that make datasets: natural preference pairs (LCB-RB) and rewritten ones (CRPL)."""

@@ -1,0 +1,101 @@
+"""Which samples may enter a pair: each filter returns Keep or Drop with a reason that is counted."""
+
+import re
+from collections.abc import Container
+from dataclasses import dataclass
+
+from lcb_rb.parsing import code_blocks, prose
+from lcb_rb.schema import Problem, Result, Sample, Verdict
+from lcb_rb.window import Window
+
+_SEVERAL_ANSWERS = re.compile(
+    r"\b(print|output|return|report)(ing)? any (one )?(of|valid|such|solution|answer|sequence)\b"
+    r"|\bmultiple\b[^.]{0,80}\bany\b|\bany( one)? of (them|these)\b[^.]{0,40}\b(accepted|correct)\b",
+    re.IGNORECASE,
+)
+_UNEQUAL = re.compile(r"(\S+) != (\S+)$")
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """The item stays."""
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """The item leaves."""
+
+    reason: str
+    """A word for the drop table."""
+
+
+REASONS = {
+    "no_problem": "its problem is not in the input",
+    "excluded_problem": "its problem is in --exclude-problems",
+    "outside_window": "its problem's date is unknown or outside --window",
+    "ungraded": "the grader failed, or there is neither a stored grade nor a test",
+    "no_code": "the completion holds no code",
+    "code_left_out": "the graded code is not the one the model gave as its solution (extraction took another block)",
+    "float_tolerance": "stored as failed for a difference below 1e-6 in a decimal",
+    "several_answers": "stored as failed although the statement admits several right answers",
+    "short_reasoning": "reasoning shorter than --min-reasoning-chars, code blocks not counted",
+    "same_reasoning": "another sample of the problem has the same reasoning",
+    "contradicting_twin": "the same reasoning led once to accepted and once to failing code",
+    "no_accepted": "no sample of the problem is accepted",
+    "no_failed": "no sample of the problem failed",
+    "no_partner": "the problem has more samples of this outcome than of the other",
+}
+"""Every reason, and what it means."""
+
+
+def of_problem(problem: Problem | None, window: Window, excluded: Container[str]) -> Keep | Drop:
+    """Filters by the sample's problem."""
+    if problem is None:
+        return Drop("no_problem")
+    if problem.id in excluded:
+        return Drop("excluded_problem")
+    return Keep() if problem.date in window else Drop("outside_window")
+
+
+def of_grade(sample: Sample, result: Result | None) -> Keep | Drop:
+    """Filters by what is known about the sample's code."""
+    if not sample.code.strip() or (result and result.verdict is Verdict.NO_CODE):
+        return Drop("no_code")
+    return Keep() if passed(sample, result) is not None else Drop("ungraded")
+
+
+def of_stored_failure(problem: Problem, sample: Sample) -> Keep | Drop:
+    """Filters failures that say something about the benchmark's grader rather than about the code."""
+    if _code_left_out(problem, sample):
+        return Drop("code_left_out")
+    if _decimals_agree(str(sample.metadata.get("error_message", ""))):
+        return Drop("float_tolerance")
+    return Drop("several_answers") if _SEVERAL_ANSWERS.search(problem.statement) else Keep()
+
+
+def of_reasoning(sample: Sample, min_chars: int) -> Keep | Drop:
+    """Filters by the length of the reasoning's prose."""
+    return Keep() if len(prose(sample.reasoning)) >= min_chars else Drop("short_reasoning")
+
+
+def passed(sample: Sample, result: Result | None) -> bool | None:
+    """Returns the outcome: our own grade where there is one, else the stored one, else None."""
+    return result.passed if result else sample.passed
+
+
+def _code_left_out(problem: Problem, sample: Sample) -> bool:
+    asked = re.search(r"(class|def) \w+", problem.starter_code)
+    if not asked or asked[0] in sample.code:
+        return False
+    return any(asked[0] in block.body for block in code_blocks(sample.completion or ""))
+
+
+def _decimals_agree(message: str) -> bool:
+    match = _UNEQUAL.search(message)
+    if not match or "." not in match[2]:
+        return False
+    try:
+        got, expected = float(match[1]), float(match[2])
+    except ValueError:
+        return False
+    return abs(got - expected) <= 1e-6 * max(1.0, abs(expected))

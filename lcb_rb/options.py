@@ -1,0 +1,27 @@
+"""Options that several commands share, and how their texts are read."""
+
+import datetime
+from typing import Annotated
+
+import typer
+
+from lcb_rb.errors import InputError
+from lcb_rb.window import Window
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+
+
+def parse_window(text: str) -> Window:
+    """Returns the days of "START:END", both included and both optional.
+
+    Raises:
+        InputError: not two dates around a colon.
+    """
+    start, colon, end = text.partition(":")
+    try:
+        days = [datetime.date.fromisoformat(part) if part else None for part in (start, end)]
+    except ValueError as error:
+        raise InputError(f"--window {text!r}: {error}; write it as 2024-10-01: or 2024-10-01:2025-01-31") from error
+    if not colon:
+        raise InputError(f"--window {text!r}: no colon; write it as 2024-10-01: or 2024-10-01:2025-01-31")
+    return Window(*days)

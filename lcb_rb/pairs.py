@@ -1,0 +1,150 @@
+"""Preference pairs as parquet files in the layout of a Hub dataset: `data/{split}-00000-of-00001.parquet`."""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pydantic import ValidationError
+
+from lcb_rb.errors import InputError, input_error
+from lcb_rb.schema import Edit, PreferencePair, Problem
+
+_MESSAGES = pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))
+_EDITS = pa.list_(
+    pa.struct(
+        [
+            ("rule", pa.string()),
+            ("dimension", pa.string()),
+            ("start", pa.int32()),
+            ("before", pa.string()),
+            ("after", pa.string()),
+        ]
+    )
+)
+_PLAIN = (
+    "problem chosen_reasoning rejected_reasoning chosen_code rejected_code chosen_model rejected_model "
+    "kind dimension difficulty platform date source"
+).split()
+
+SCHEMA = pa.schema(
+    [
+        ("id", pa.string()),
+        ("problem_id", pa.string()),
+        ("prompt", _MESSAGES),
+        ("chosen", _MESSAGES),
+        ("rejected", _MESSAGES),
+        *((name, pa.string()) for name in _PLAIN),
+        ("chosen_chars", pa.int32()),
+        ("rejected_chars", pa.int32()),
+    ]
+)
+"""Columns of natural pairs; rewritten ones have `edits` besides."""
+
+_DERIVED = frozenset({"prompt", "chosen", "rejected", "chosen_chars", "rejected_chars"})
+
+
+def problem_text(problem: Problem) -> str:
+    """Returns what a reward model reads of a problem: the statement and the starter code, if any."""
+    if not problem.starter_code.strip():
+        return problem.statement.strip()
+    return f"{problem.statement.strip()}\n\nStarter code:\n{problem.starter_code.rstrip()}"
+
+
+def to_row(pair: PreferencePair) -> dict[str, Any]:
+    """Returns the row of a pair, with the conversational columns that TRL reads."""
+    plain = pair.model_dump(mode="json")
+    return {
+        **plain,
+        "prompt": [_message("user", pair.problem)],
+        "chosen": [_message("assistant", pair.chosen_reasoning)],
+        "rejected": [_message("assistant", pair.rejected_reasoning)],
+        "chosen_chars": len(pair.chosen_reasoning),
+        "rejected_chars": len(pair.rejected_reasoning),
+    }
+
+
+def from_row(row: dict[str, Any]) -> PreferencePair:
+    """Returns the pair of a row; unknown columns are passed over.
+
+    Raises:
+        ValidationError: a column is missing or has a value that a pair cannot have.
+    """
+    known = {name: row[name] for name in PreferencePair.model_fields if name in row}
+    edits = tuple(Edit(**edit) for edit in known.pop("edits", None) or ())
+    return PreferencePair(**known, edits=edits)
+
+
+def write_pairs(pairs: Sequence[PreferencePair], directory: Path, split: str) -> Path:
+    """Writes one split below the directory and returns its file; the same pairs give the same bytes."""
+    schema = SCHEMA.append(pa.field("edits", _EDITS)) if any(pair.edits for pair in pairs) else SCHEMA
+    path = directory / "data" / f"{split}-00000-of-00001.parquet"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    table = pa.Table.from_pylist([to_row(pair) for pair in pairs], schema=schema)
+    pq.write_table(table, path, compression="zstd")
+    return path
+
+
+def read_pairs(directory: Path, split: str | None = None) -> list[PreferencePair]:
+    """Returns the pairs of one split, or of all splits in the order of their names.
+
+    Raises:
+        InputError: no such directory, split or file, or a row that is not a pair.
+    """
+    pairs = [pair for path in pair_files(directory, split) for pair in _read_file(path)]
+    if not pairs:
+        raise input_error(directory, "holds no pairs", "build it again")
+    _refuse_duplicates(directory, pairs)
+    return pairs
+
+
+def pair_files(directory: Path, split: str | None = None) -> list[Path]:
+    """Returns the parquet files of a dataset directory, sorted."""
+    if not directory.is_dir():
+        fix = "give a directory made by `recode build`; a Hub dataset is fetched by `hf download`"
+        raise input_error(directory, "is not a directory", fix)
+    files = sorted((directory / "data").glob(f"{split or '*'}-*-of-*.parquet"))
+    if not files:
+        raise input_error(directory, f"has no data/{split or '*'}-*.parquet", "build it with `recode build`")
+    return files
+
+
+def data_revision(files: Iterable[Path]) -> str:
+    """Returns the sha256 over the contents of the files, in order."""
+    digest = hashlib.sha256()
+    for path in files:
+        digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def _message(role: str, content: str) -> dict[str, str]:
+    return {"role": role, "content": content}
+
+
+def _read_file(path: Path) -> list[PreferencePair]:
+    try:
+        table = pq.read_table(path)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise input_error(path, f"is not a parquet file: {error}", "build it again") from error
+    missing = [name for name in SCHEMA.names if name not in _DERIVED and name not in table.column_names]
+    if missing:
+        raise input_error(path, "is missing", "build it again with `recode build`", field=missing[0])
+    pairs = []
+    for index, row in enumerate(table.to_pylist()):
+        try:
+            pairs.append(from_row(row))
+        except ValidationError as error:
+            first = error.errors()[0]
+            field = ".".join(str(part) for part in first["loc"])
+            raise InputError(f"{path}, row {index}, field {field!r}: {first['msg']}; build it again") from error
+    return pairs
+
+
+def _refuse_duplicates(directory: Path, pairs: Sequence[PreferencePair]) -> None:
+    seen: set[str] = set()
+    for pair in pairs:
+        if pair.id in seen:
+            raise input_error(directory, f"pair {pair.id!r} comes twice", "build it again", field="id")
+        seen.add(pair.id)

@@ -1,0 +1,151 @@
+"""Reading JSON Lines and JSON arrays, plain or compressed, with errors that name the file and the line."""
+
+import gzip
+import json
+import lzma
+import re
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any, cast
+
+import zstandard
+
+from lcb_rb.errors import input_error
+
+MAX_LINE_BYTES = 32 * 2**20
+MAX_FILE_BYTES = 4 * 2**30
+SUFFIXES = (".gz", ".xz", ".zst")
+
+_OPENING = re.compile(r"\s*\[\s*")
+_SEPARATOR = re.compile(r"\s*([,\]])\s*")
+
+
+def bare_name(path: Path) -> str:
+    """Returns the file name without a compression suffix."""
+    return path.stem if path.suffix in SUFFIXES else path.name
+
+
+def read_json_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yields (line number from 1, object) of a JSON Lines file; blank lines are passed over.
+
+    Raises:
+        InputError: the file is missing, a directory, empty, cut, not UTF-8, not JSON, or has a line over 32 MiB.
+    """
+    seen = False
+    for number, text in _lines(path):
+        if text.strip():
+            seen = True
+            yield number, _as_object(path, number, _parse(path, number, text))
+    if not seen:
+        raise input_error(path, "is empty", "give a file with at least one record")
+
+
+def read_json_array(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yields (line where it starts, object) of a file that holds one JSON array of objects; errors as above."""
+    text = "".join(line for _, line in _lines(path))
+    opening = _OPENING.match(text)
+    if not opening:
+        raise input_error(path, "is not a JSON array", "give a list of records", line=1)
+    position, line = opening.end(), 1 + text.count("\n", 0, opening.end())
+    if text[position : position + 1] == "]":
+        raise input_error(path, "holds an empty list", "give a file with at least one record")
+    while True:
+        value, end = _parse_at(path, text, position)
+        yield line, _as_object(path, line, value)
+        separator = _SEPARATOR.match(text, end)
+        if not separator:
+            line = 1 + text.count("\n", 0, end)
+            raise input_error(path, "invalid JSON: the list is cut", "get the file again", line=line)
+        if separator[1] == "]":
+            return
+        line += text.count("\n", position, separator.end())
+        position = separator.end()
+
+
+def is_json_array(path: Path) -> bool:
+    """Returns whether the text starts with `[`; errors as `read_json_lines`."""
+    for _, raw in _raw_lines(path):
+        if raw.strip():
+            return raw.lstrip()[:1] == b"["
+    raise input_error(path, "is empty", "give a file with at least one record")
+
+
+def _lines(path: Path) -> Iterator[tuple[int, str]]:
+    for number, raw in _raw_lines(path):
+        if len(raw) > MAX_LINE_BYTES:
+            what = f"is longer than {MAX_LINE_BYTES >> 20} MiB"
+            raise input_error(path, what, "write one record a line, or the list with indent=4", line=number)
+        try:
+            yield number, raw.decode("utf-8-sig" if number == 1 else "utf-8")
+        except UnicodeDecodeError as error:
+            what = f"is not UTF-8 (byte {error.start})"
+            raise input_error(path, what, "convert the file to UTF-8", line=number) from error
+
+
+def _raw_lines(path: Path) -> Iterator[tuple[int, bytes]]:
+    if path.is_dir():
+        raise input_error(path, "is a directory", "name the files in it")
+    number = total = 0
+    try:
+        with _open(path) as stream:
+            while raw := stream.readline(MAX_LINE_BYTES + 1):
+                number, total = number + 1, total + len(raw)
+                if total > MAX_FILE_BYTES:
+                    raise input_error(path, f"is over {MAX_FILE_BYTES >> 30} GiB", "split it")
+                yield number, raw
+    except FileNotFoundError as error:
+        raise input_error(path, "does not exist", "check the path") from error
+    except (OSError, EOFError, lzma.LZMAError, zlib.error, zstandard.ZstdError) as error:
+        raise input_error(path, f"cannot be read: {error}", "get the file again", line=number + 1) from error
+
+
+def _open(path: Path) -> IO[bytes]:
+    if path.suffix == ".gz":
+        return cast("IO[bytes]", gzip.open(path, "rb"))
+    if path.suffix == ".xz":
+        return lzma.open(path, "rb")
+    if path.suffix == ".zst":
+        return cast("IO[bytes]", zstandard.open(path, "rb"))
+    return path.open("rb")
+
+
+def _parse(path: Path, line: int, text: str) -> object:
+    try:
+        return json.loads(text, parse_constant=_refuse_constant, parse_float=_finite_float)
+    except (ValueError, RecursionError) as error:
+        raise input_error(path, _json_fault(error), "mend or remove the line", line=line) from error
+
+
+def _parse_at(path: Path, text: str, position: int) -> tuple[object, int]:
+    try:
+        decoder = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_finite_float)
+        return decoder.raw_decode(text, position)
+    except (ValueError, RecursionError) as error:
+        fault = error.pos if isinstance(error, json.JSONDecodeError) else position
+        line = 1 + text.count("\n", 0, fault)
+        raise input_error(path, _json_fault(error), "mend or remove the record", line=line) from error
+
+
+def _json_fault(error: Exception) -> str:
+    if isinstance(error, json.JSONDecodeError):
+        return f"invalid JSON: {error.msg}"
+    return "invalid JSON: nested too deeply" if isinstance(error, RecursionError) else f"invalid JSON: {error}"
+
+
+def _refuse_constant(name: str) -> float:
+    raise ValueError(f"{name} is not a JSON value")
+
+
+def _finite_float(text: str) -> float:
+    value = float(text)
+    if value in (float("inf"), float("-inf")):
+        raise ValueError(f"{text} is out of range")
+    return value
+
+
+def _as_object(path: Path, line: int, value: object) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        what = f"expected a JSON object, found {type(value).__name__}"
+        raise input_error(path, what, "write one object a record", line=line)
+    return cast("dict[str, Any]", value)

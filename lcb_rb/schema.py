@@ -1,0 +1,362 @@
+"""The records of the project, frozen and checked; the flow is Problem -> Sample -> PreferencePair -> Report."""
+
+import datetime
+from enum import StrEnum
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+
+class Record(BaseModel):
+    """Base of all records: immutable, unknown fields refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
+
+
+class Verdict(StrEnum):
+    """What grading found; compare with `is`, every member is truthy."""
+
+    ACCEPTED = "ACCEPTED"
+    WRONG_ANSWER = "WRONG_ANSWER"
+    TIME_LIMIT = "TIME_LIMIT"
+    MEMORY_LIMIT = "MEMORY_LIMIT"
+    OUTPUT_LIMIT = "OUTPUT_LIMIT"
+    RUNTIME_ERROR = "RUNTIME_ERROR"
+    SYNTAX_ERROR = "SYNTAX_ERROR"
+    NO_CODE = "NO_CODE"
+    UNGRADED = "UNGRADED"
+    """The instrument failed; says nothing about the code."""
+
+
+class Dimension(StrEnum):
+    """The three sides of a reasoning's quality (METHOD of the ReCode paper)."""
+
+    FACTUAL_ACCURACY = "factual_accuracy"
+    LOGICAL_RIGOR = "logical_rigor"
+    LOGICAL_COHERENCE = "logical_coherence"
+
+
+class PairKind(StrEnum):
+    """Where the two reasonings of a pair come from."""
+
+    NATURAL = "natural"
+    """Two samples of the same problem, one accepted, one failed."""
+    STRONG = "strong"
+    """Optimized over degraded variant."""
+    OPTIMIZED = "optimized"
+    """Optimized variant over the original."""
+    DEGRADED = "degraded"
+    """Original over degraded variant."""
+
+
+Place = Literal["before", "after"]
+"""Where a reasoning stands: before the code that it led to, or after it as an explanation."""
+
+
+class Isolation(StrEnum):
+    """How far graded code is shut in, from weak to strong."""
+
+    RLIMITS_ONLY = "rlimits-only"
+    NO_NAMESPACES = "no-namespaces"
+    FULL = "full"
+
+
+class StdinTests(Record):
+    """A program reads stdin and writes stdout."""
+
+    kind: Literal["stdin"] = "stdin"
+    inputs: list[str]
+    """Standard input of each test."""
+    outputs: list[str]
+    """Expected standard output of each test."""
+
+    @model_validator(mode="after")
+    def _same_length(self) -> "StdinTests":
+        return _check_lengths(self)
+
+
+class CallTests(Record):
+    """A function, or a method of `class Solution`, is called with JSON values."""
+
+    kind: Literal["call"] = "call"
+    fn_name: str
+    """Name of the function or method."""
+    inputs: list[str]
+    """Arguments of each test: one JSON value a line."""
+    outputs: list[str]
+    """Expected result of each test as JSON."""
+
+    @model_validator(mode="after")
+    def _same_length(self) -> "CallTests":
+        return _check_lengths(self)
+
+
+class AssertTests(Record):
+    """Python source that defines `check(candidate)`, HumanEval's style."""
+
+    kind: Literal["assert"] = "assert"
+    check: str
+    """Source code of the check."""
+
+
+class UnittestTests(Record):
+    """A unittest module that must share the interpreter with the solution."""
+
+    kind: Literal["unittest"] = "unittest"
+    source: str
+    """Source code of the test module."""
+
+
+class AnswerTests(Record):
+    """One final answer, for mathematics."""
+
+    kind: Literal["answer"] = "answer"
+    answer: str
+    """The expected final answer."""
+
+
+TestSuite = Annotated[
+    StdinTests | CallTests | AssertTests | UnittestTests | AnswerTests, Field(discriminator="kind")
+]
+
+
+class Problem(Record):
+    """A programming problem."""
+
+    id: str = Field(min_length=1)
+    """Unique within its source."""
+    source: str
+    """Benchmark or set it comes from."""
+    statement: str
+    """What the model was asked, plain text or markdown."""
+    starter_code: str = ""
+    """Signature that the solution must complete; empty when there is none."""
+    entry_point: str | None = None
+    """Function under test, for tests of kind assert."""
+    prompt: str = ""
+    """Code that precedes the solution when it is run."""
+    tests: TestSuite | None = None
+    """None when only stored verdicts are known."""
+    reference_solution: str | None = None
+    """Code that passes the tests."""
+    difficulty: str | None = None
+    """Usually easy, medium or hard."""
+    platform: str | None = None
+    """Site or collection that set the problem."""
+    date: datetime.date | None = None
+    """Day of publication."""
+
+
+class Sample(Record):
+    """One attempt of one model at one problem."""
+
+    id: str = Field(min_length=1)
+    """Unique over all files read together."""
+    problem_id: str = Field(min_length=1)
+    """Problem it answers."""
+    model: str
+    """Who wrote it."""
+    reasoning: str
+    """Text of the reasoning, without the solution."""
+    place: Place = "before"
+    """Where the completion has it."""
+    code: str
+    """Extracted solution; empty when the completion held none."""
+    completion: str | None = None
+    """The raw text, when it was given."""
+    passed: bool | None = None
+    """Stored grade; None when unknown."""
+    metadata: dict[str, Any] = Field(default_factory=dict)
+    """Whatever the file said beyond this."""
+
+
+class Result(Record):
+    """What grading one solution gave."""
+
+    verdict: Verdict
+    """The finding."""
+    test_index: int | None = None
+    """First failing test, from 0."""
+    message: str = ""
+    """Cause in a few printable words."""
+    cpu_s: float = 0.0
+    """CPU time of the graded code, seconds."""
+    wall_s: float = 0.0
+    """Wall time, seconds."""
+    peak_mb: float = 0.0
+    """Peak resident memory, MiB."""
+    isolation: Isolation
+    """Level at which the code ran."""
+
+    @property
+    def passed(self) -> bool | None:
+        """True, False, or None when ungraded."""
+        return None if self.verdict is Verdict.UNGRADED else self.verdict is Verdict.ACCEPTED
+
+
+class Edit(Record):
+    """One change that a rewriter made to a reasoning."""
+
+    rule: str
+    """Name of the rule."""
+    dimension: Dimension
+    """Side of quality that it damages or improves."""
+    start: int
+    """Offset in the original reasoning, characters."""
+    before: str
+    """Original text at that place."""
+    after: str
+    """Text that replaced it."""
+
+
+class Variant(Record):
+    """A rewritten reasoning."""
+
+    sample_id: str
+    """Sample it was made from."""
+    reasoning: str
+    """The new text."""
+    edits: tuple[Edit, ...]
+    """What was changed, in order of place."""
+
+
+class PreferencePair(Record):
+    """A better and a worse reasoning for one problem."""
+
+    id: str = Field(min_length=1)
+    """Unique in its dataset."""
+    problem_id: str
+    """Problem of both reasonings."""
+    problem: str
+    """What the reward model reads as the prompt."""
+    chosen_reasoning: str
+    """The better reasoning."""
+    rejected_reasoning: str
+    """The worse one."""
+    chosen_code: str
+    """Code that followed the better reasoning."""
+    rejected_code: str
+    """Code that followed the worse one."""
+    chosen_model: str
+    """Author of the better one."""
+    rejected_model: str
+    """Author of the worse one."""
+    kind: PairKind
+    """Where the two come from."""
+    dimension: Dimension | None = None
+    """Side of quality in which they differ; None for natural pairs."""
+    difficulty: str | None = None
+    """Of the problem."""
+    platform: str | None = None
+    """Of the problem."""
+    date: datetime.date | None = None
+    """Of the problem."""
+    source: str
+    """Of the problem."""
+    edits: tuple[Edit, ...] = ()
+    """How the variant was made; empty for natural pairs."""
+
+    def swap(self) -> "PreferencePair":
+        """Returns the pair with the two sides exchanged."""
+        return self.model_copy(
+            update={
+                "chosen_reasoning": self.rejected_reasoning,
+                "rejected_reasoning": self.chosen_reasoning,
+                "chosen_code": self.rejected_code,
+                "rejected_code": self.chosen_code,
+                "chosen_model": self.rejected_model,
+                "rejected_model": self.chosen_model,
+            }
+        )
+
+
+class PairScore(Record):
+    """The two scores that a reward model gave to one pair."""
+
+    id: str
+    """Pair."""
+    chosen: float | None
+    """Score of the better reasoning, any scale; None when scoring failed."""
+    rejected: float | None
+    """Score of the worse one."""
+
+
+class Interval(Record):
+    """A confidence interval."""
+
+    low: float
+    """Lower end."""
+    high: float
+    """Upper end."""
+    level: float
+    """Confidence, for example 0.95."""
+    method: str
+    """How it was computed."""
+
+
+class Accuracy(Record):
+    """Pairwise accuracy over a set of pairs; ties count half."""
+
+    n: int
+    """Pairs, including unscored ones."""
+    n_unscored: int
+    """Pairs without two finite scores; left out of the accuracies."""
+    n_ties: int
+    """Pairs with equal scores."""
+    n_problems: int
+    """Problems of the scored pairs: the clusters of the interval."""
+    accuracy: float | None
+    """Share of wins plus half the ties; None when nothing was scored."""
+    strict_accuracy: float | None
+    """Share of wins, ties counted as losses."""
+    interval: Interval | None
+    """Of `accuracy`; None with fewer than two problems."""
+
+
+class Provenance(Record):
+    """Everything needed to get the number again."""
+
+    data: str
+    """Where the pairs were read."""
+    data_revision: str
+    """Content hash (sha256) or commit of the data."""
+    package_version: str
+    """Version of lcb-rb."""
+    scorer: str
+    """Name or path of the scorer."""
+    scorer_revision: str
+    """Content hash or commit of the scorer, or its parameters."""
+    seed: int
+    """Seed of the bootstrap and of random scorers."""
+    command: str
+    """Command line that made the report."""
+
+
+class Report(Record):
+    """How well one scorer tells the better reasoning from the worse."""
+
+    overall: Accuracy
+    """Over all pairs."""
+    by_kind: dict[str, Accuracy]
+    """Per pair kind."""
+    by_difficulty: dict[str, Accuracy]
+    """Per difficulty; "unknown" where the problem states none."""
+    by_dimension: dict[str, Accuracy]
+    """Per dimension, where pairs have one."""
+    notes: list[str]
+    """What a reader must know, such as a missing chat template."""
+    provenance: Provenance
+    """Where it comes from."""
+    scores: list[PairScore]
+    """Per pair, in the order of the data."""
+
+
+_Paired = TypeVar("_Paired", StdinTests, CallTests)
+
+
+def _check_lengths(tests: _Paired) -> _Paired:
+    if len(tests.inputs) != len(tests.outputs):
+        raise ValueError(f"{len(tests.inputs)} inputs but {len(tests.outputs)} outputs")
+    if not tests.inputs:
+        raise ValueError("no tests")
+    return tests

@@ -1,0 +1,101 @@
+"""Writing files and directories that are never seen half done."""
+
+import fcntl
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from lcb_rb.errors import InputError
+
+
+def dump_json(value: object) -> str:
+    """Returns compact JSON, keys in the given order; NaN raises ValueError."""
+    return json.dumps(value, ensure_ascii=False, allow_nan=False)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes the file whole or not at all.
+
+    Raises:
+        InputError: the place cannot be written.
+    """
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial.write_text(text, encoding="utf-8")
+        partial.replace(path)
+    except OSError as error:
+        raise _unwritable(path, error) from error
+
+
+@contextmanager
+def staged_directory(out: Path, marker: str) -> Iterator[Path]:
+    """Yields a directory beside `out` that takes its place when the block ends without an error.
+
+    The stage outlives a kill: files named `*.journal` in it are kept for the rerun and removed at the end. An `out` that
+    exists is replaced only when it is empty or holds the file `marker`, the sign that it was built by the same command.
+
+    Raises:
+        InputError: `out` holds something else, cannot be written, or another process is writing it.
+    """
+    out = out.absolute()
+    if out.exists() and not _replaceable(out, marker):
+        raise InputError(f"{out}: exists and was not built by this command; choose another --out or remove it")
+    stage = out.with_name(f".{out.name}.partial")
+    try:
+        stage.mkdir(parents=True, exist_ok=True)
+        handle = os.open(stage, os.O_RDONLY)
+    except OSError as error:
+        raise _unwritable(out, error) from error
+    try:
+        _lock(handle, out)
+        _clear(stage, journals=False)
+        try:
+            yield stage
+        except BaseException:
+            _abandon(stage)
+            raise
+        _clear(stage, journals=True)
+        _replace(stage, out)
+    finally:
+        os.close(handle)
+
+
+def _replaceable(out: Path, marker: str) -> bool:
+    return out.is_dir() and ((out / marker).is_file() or not any(out.iterdir()))
+
+
+def _lock(handle: int, out: Path) -> None:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        raise InputError(f"{out}: another recode process is writing it; wait for it to end") from error
+
+
+def _clear(stage: Path, *, journals: bool) -> None:
+    """Removes the journals, or everything else."""
+    for item in stage.iterdir():
+        if (item.suffix == ".journal") is journals:
+            shutil.rmtree(item) if item.is_dir() else item.unlink()
+
+
+def _abandon(stage: Path) -> None:
+    _clear(stage, journals=False)
+    if not any(stage.iterdir()):
+        stage.rmdir()
+
+
+def _replace(stage: Path, out: Path) -> None:
+    old = out.with_name(f".{out.name}.old")
+    shutil.rmtree(old, ignore_errors=True)
+    if out.exists():
+        out.rename(old)
+    stage.rename(out)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _unwritable(path: Path, error: OSError) -> InputError:
+    return InputError(f"{path}: cannot be written ({error.strerror}); choose another --out")
