@@ -5,6 +5,7 @@ import sys
 import typer
 
 import builders.commands
+import lcb_rb.commands
 from lcb_rb.errors import RecodeError
 
 app = typer.Typer(
@@ -14,6 +15,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.add_typer(lcb_rb.commands.app)
 app.add_typer(builders.commands.app, name="build")
 
 

@@ -12,6 +12,8 @@ from lcb_rb.schema import PreferencePair
 from lcb_rb.templates import fill
 
 HERE = Path(__file__).parent
+CARD = "README.md"
+"""File name of the card; also the sign that a directory was built by us."""
 SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from lcb_rb.options import AsJson, parse_window
+from lcb_rb.options import AsJson, WeakIsolation, parse_window
 
 app = typer.Typer(no_args_is_help=True, help="Make datasets of preference pairs.")
 
@@ -15,7 +15,6 @@ Problems = Annotated[list[Path], typer.Option(help="Files of problems with tests
 Out = Annotated[Path, typer.Option(help="Directory to make.")]
 MinChars = Annotated[int, typer.Option(min=0, help="Shortest reasoning, code blocks not counted.")]
 Excluded = Annotated[list[Path], typer.Option(help="Files of problems that must not occur.")]
-WeakIsolation = Annotated[bool, typer.Option("--allow-weak-isolation", help="Run code without a full sandbox.")]
 
 
 @app.command("lcb-rb")

@@ -1,8 +1,8 @@
 """Which samples may enter a pair: each filter returns Keep or Drop with a reason that is counted."""
 
 import re
-from collections.abc import Container
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from lcb_rb.parsing import code_blocks, prose
 from lcb_rb.schema import Problem, Result, Sample, Verdict
@@ -29,6 +29,21 @@ class Drop:
     """A word for the drop table."""
 
 
+DEFAULT_MIN_CHARS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which samples may be used."""
+
+    min_reasoning_chars: int = DEFAULT_MIN_CHARS
+    """Prose of the reasoning, code blocks not counted."""
+    window: Window = field(default_factory=Window)
+    """Days of the problems."""
+    excluded: frozenset[str] = frozenset()
+    """Problem ids that must not occur."""
+
+
 REASONS = {
     "no_problem": "its problem is not in the input",
     "excluded_problem": "its problem is in --exclude-problems",
@@ -48,13 +63,13 @@ REASONS = {
 """Every reason, and what it means."""
 
 
-def of_problem(problem: Problem | None, window: Window, excluded: Container[str]) -> Keep | Drop:
+def of_problem(problem: Problem | None, selection: Selection) -> Keep | Drop:
     """Filters by the sample's problem."""
     if problem is None:
         return Drop("no_problem")
-    if problem.id in excluded:
+    if problem.id in selection.excluded:
         return Drop("excluded_problem")
-    return Keep() if problem.date in window else Drop("outside_window")
+    return Keep() if problem.date in selection.window else Drop("outside_window")
 
 
 def of_grade(sample: Sample, result: Result | None) -> Keep | Drop:
@@ -62,6 +77,23 @@ def of_grade(sample: Sample, result: Result | None) -> Keep | Drop:
     if not sample.code.strip() or (result and result.verdict is Verdict.NO_CODE):
         return Drop("no_code")
     return Keep() if passed(sample, result) is not None else Drop("ungraded")
+
+
+def of_sample(
+    sample: Sample, problem: Problem | None, result: Result | None, selection: Selection
+) -> Keep | Drop:
+    """Filters by all of the above and below, in the order of REASONS."""
+    about_problem = of_problem(problem, selection)
+    if isinstance(about_problem, Drop) or problem is None:
+        return about_problem
+    graded = of_grade(sample, result)
+    if isinstance(graded, Drop):
+        return graded
+    if result is None and sample.passed is False:
+        stored = of_stored_failure(problem, sample)
+        if isinstance(stored, Drop):
+            return stored
+    return of_reasoning(sample, selection.min_reasoning_chars)
 
 
 def of_stored_failure(problem: Problem, sample: Sample) -> Keep | Drop:
@@ -99,3 +131,8 @@ def _decimals_agree(message: str) -> bool:
     except ValueError:
         return False
     return abs(got - expected) <= 1e-6 * max(1.0, abs(expected))
+
+
+def describe_drops(drops: Mapping[str, int]) -> str:
+    """Returns the reasons with their counts in one line."""
+    return ", ".join(f"{reason} {count}" for reason, count in sorted(drops.items()) if count) or "nothing"

@@ -9,25 +9,9 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from builders import filters
-from builders.filters import Drop, Keep
+from builders.filters import Drop, Selection
 from lcb_rb.pairs import problem_text
 from lcb_rb.schema import PairKind, PreferencePair, Problem, Result, Sample
-from lcb_rb.window import Window
-
-DEFAULT_MIN_CHARS = 200
-
-
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """Which samples may be paired."""
-
-    min_reasoning_chars: int = DEFAULT_MIN_CHARS
-    """Prose of the reasoning, code blocks not counted."""
-    window: Window = Window()
-    """Days of the problems."""
-    excluded: frozenset[str] = frozenset()
-    """Problem ids that must not occur."""
-
 
 @dataclass(frozen=True, slots=True)
 class Built:
@@ -68,7 +52,9 @@ def build_pairs(
     drops: Counter[str] = Counter()
     groups: dict[str, list[Sample]] = defaultdict(list)
     for sample in sorted(samples, key=lambda sample: sample.id):
-        outcome = _admit(sample, problems.get(sample.problem_id), results.get(sample.id), selection)
+        outcome = filters.of_sample(
+            sample, problems.get(sample.problem_id), results.get(sample.id), selection
+        )
         if isinstance(outcome, Drop):
             drops[outcome.reason] += 1
         else:
@@ -89,22 +75,6 @@ def match_by_length(accepted: Sequence[Sample], failed: Sequence[Sample]) -> lis
     chosen, rejected = (np.array([len(sample.reasoning) for sample in side]) for side in (accepted, failed))
     rows, columns = linear_sum_assignment(np.abs(chosen[:, None] - rejected[None, :]))
     return [(accepted[i], failed[j]) for i, j in zip(rows, columns, strict=True)]
-
-
-def _admit(
-    sample: Sample, problem: Problem | None, result: Result | None, selection: Selection
-) -> Keep | Drop:
-    steps = filters.of_problem(problem, selection.window, selection.excluded)
-    if isinstance(steps, Drop) or problem is None:
-        return steps
-    graded = filters.of_grade(sample, result)
-    if isinstance(graded, Drop):
-        return graded
-    if result is None and sample.passed is False:
-        stored = filters.of_stored_failure(problem, sample)
-        if isinstance(stored, Drop):
-            return stored
-    return filters.of_reasoning(sample, selection.min_reasoning_chars)
 
 
 def _pairs_of_group(

@@ -9,6 +9,7 @@ from lcb_rb.errors import InputError
 from lcb_rb.window import Window
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+WeakIsolation = Annotated[bool, typer.Option("--allow-weak-isolation", help="Run code without a full sandbox.")]
 
 
 def parse_window(text: str) -> Window:

@@ -16,3 +16,7 @@ class Window:
         if day is None:
             return self.start is None and self.end is None
         return (self.start is None or day >= self.start) and (self.end is None or day <= self.end)
+
+    def __str__(self) -> str:
+        """Returns START:END, as the option --window takes it."""
+        return ":".join(day.isoformat() if day else "" for day in (self.start, self.end))

@@ -1,0 +1,85 @@
+"""What every build starts from: samples, their problems, and a grade for each sample."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from builders import filters
+from builders.filters import Keep, Selection
+from lcb_rb.execution import Limits, require_isolation
+from lcb_rb.execution.journal import grade_samples
+from lcb_rb.progress import bar
+from lcb_rb.schema import Isolation, Problem, Result, Sample
+from lcb_rb.sources import read_problems, read_samples
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """Files, and how their samples may be run."""
+
+    samples: Sequence[Path]
+    """Files of samples."""
+    problems: Sequence[Path] = ()
+    """Files of problems with tests, for samples without a stored grade."""
+    selection: Selection = field(default_factory=Selection)
+    """Which samples may be used."""
+    least_isolation: Isolation = Isolation.NO_NAMESPACES
+    """Refuse to run code below this level."""
+    limits: Limits = field(default_factory=Limits)
+    """For the code that is run."""
+    workers: int | None = None
+    """Graders at a time; the number of CPUs when None."""
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """What was read; `grade` adds the results."""
+
+    samples: list[Sample]
+    problems: dict[str, Problem]
+    ungraded: list[Sample]
+    """Samples that may be used and must be run first."""
+    files: dict[str, int]
+    """Samples in each file."""
+
+
+def read(inputs: Inputs) -> Material:
+    """Returns the material of the files.
+
+    Raises:
+        InputError: an input is wrong, or samples must be run and the isolation does not suffice.
+    """
+    found = read_samples(inputs.samples)
+    problems = {**found.problems, **(read_problems(inputs.problems) if inputs.problems else {})}
+    ungraded = [
+        sample for sample in found.samples if _must_run(sample, problems.get(sample.problem_id), inputs.selection)
+    ]
+    if ungraded:
+        require_isolation(inputs.least_isolation)
+    return Material(found.samples, problems, ungraded, found.files)
+
+
+def grade(material: Material, inputs: Inputs, stage: Path) -> dict[str, Result]:
+    """Returns our own grades by sample id; a killed run goes on from the journal in the stage."""
+    with bar("grading", len(material.ungraded)) as advance:
+        return grade_samples(
+            material.ungraded,
+            material.problems,
+            stage / "verdicts.journal",
+            workers=inputs.workers,
+            limits=inputs.limits,
+            advance=advance,
+        )
+
+
+def describe_grades(samples: Sequence[Sample], results: Mapping[str, Result]) -> str:
+    """Returns where the grades come from, in one sentence."""
+    stored = sum(sample.passed is not None and sample.id not in results for sample in samples)
+    levels = ", ".join(sorted({result.isolation for result in results.values()}))
+    own = f" (isolation {levels})" if results else ""
+    return f"Grades: {stored} as stored in the input, {len(results)} from running the code{own}."
+
+
+def _must_run(sample: Sample, problem: Problem | None, selection: Selection) -> bool:
+    usable = isinstance(filters.of_problem(problem, selection), Keep)
+    return usable and sample.passed is None and problem is not None and problem.tests is not None

@@ -1,0 +1,54 @@
+"""`recode score` and `recode grade`."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lcb_rb.options import AsJson, WeakIsolation
+
+app = typer.Typer()
+
+
+@app.command()
+def score(
+    model: Annotated[str, typer.Argument(help="length, shorter, random, tfidf, or a directory with a reward model.")],
+    pairs: Annotated[Path, typer.Option(help="Directory of pairs.")],
+    out: Annotated[Path | None, typer.Option(help="File for the report (JSON).")] = None,
+    fit_on: Annotated[Path | None, typer.Option(help="Directory of pairs that tfidf learns from.")] = None,
+    seed: Annotated[int, typer.Option(help="Of the bootstrap and of random scorers.")] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Measure how often a reward model prefers the better reasoning."""
+    from lcb_rb.progress import emit
+    from lcb_rb.scoring import score_directory
+    from lcb_rb.tables import report_table
+    from lcb_rb.writing import write_text
+
+    command = " ".join(["recode", *sys.argv[1:]])
+    report = score_directory(model, pairs, fit_on=fit_on, seed=seed, command=command)
+    if out:
+        write_text(out, report.model_dump_json(indent=1) + "\n")
+    summary = report.model_dump(mode="json", exclude={"scores"})
+    emit(summary, report_table(report), as_json=as_json)
+
+
+@app.command()
+def grade(
+    problems: Annotated[list[Path], typer.Option(help="Files of problems; `starter` for the embedded set.")],
+    samples: Annotated[list[Path], typer.Option(help="Files of samples; `starter` for the embedded set.")],
+    out: Annotated[Path, typer.Option(help="File for the verdicts (JSON Lines).")],
+    workers: Annotated[int | None, typer.Option(min=1, help="Graders at a time.", show_default="CPUs")] = None,
+    allow_weak_isolation: WeakIsolation = False,
+    as_json: AsJson = False,
+) -> None:
+    """Run the samples' code on the problems' tests and write the verdicts."""
+    from lcb_rb.execution.verdicts import grade_files
+    from lcb_rb.progress import emit
+    from lcb_rb.schema import Isolation
+
+    least = Isolation.RLIMITS_ONLY if allow_weak_isolation else Isolation.NO_NAMESPACES
+    counts = grade_files(problems, samples, out, workers=workers, least_isolation=least)
+    text = "\n".join(f"{count:6d} {verdict}" for verdict, count in counts.items())
+    emit({"samples": sum(counts.values()), "verdicts": counts, "out": str(out)}, text, as_json=as_json)

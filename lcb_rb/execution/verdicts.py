@@ -1,0 +1,55 @@
+"""`recode grade`: from files of problems and samples to a file of verdicts."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from lcb_rb.errors import InputError
+from lcb_rb.execution.grading import require_isolation
+from lcb_rb.execution.journal import grade_samples
+from lcb_rb.progress import bar
+from lcb_rb.schema import Isolation, Result, Sample
+from lcb_rb.sources import read_problems, read_samples
+from lcb_rb.writing import dump_json, write_text
+
+
+def grade_files(
+    problems: Iterable[Path],
+    samples: Iterable[Path],
+    out: Path,
+    *,
+    workers: int | None = None,
+    least_isolation: Isolation = Isolation.NO_NAMESPACES,
+) -> dict[str, int]:
+    """Writes one verdict row a sample, sorted by id, and returns how often each verdict came.
+
+    A killed run goes on from its journal `.OUT.journal`, which is removed at the end.
+
+    Raises:
+        InputError: an input is wrong, a sample's problem is not given, or the isolation does not suffice.
+    """
+    known = read_problems(problems)
+    found = read_samples(samples).samples
+    lost = next((sample for sample in found if sample.problem_id not in known), None)
+    if lost:
+        raise InputError(f"sample {lost.id}: problem {lost.problem_id!r} is not given; add its file to --problems")
+    require_isolation(least_isolation)
+    journal = out.with_name(f".{out.name}.journal")
+    journal.parent.mkdir(parents=True, exist_ok=True)
+    with bar("grading", len(found)) as advance:
+        results = grade_samples(found, known, journal, workers=workers, advance=advance)
+    write_text(out, "".join(dump_json(row) + "\n" for row in _rows(found, results)))
+    journal.unlink()
+    return dict(sorted(Counter(result.verdict.value for result in results.values()).items()))
+
+
+def _rows(samples: Sequence[Sample], results: dict[str, Result]) -> Iterable[dict[str, object]]:
+    for sample in samples:
+        result = results[sample.id]
+        yield {
+            "id": sample.id,
+            "problem_id": sample.problem_id,
+            "model": sample.model,
+            "passed": result.passed,
+            **result.model_dump(mode="json"),
+        }

@@ -1,0 +1,63 @@
+"""Reports as text for a terminal or a README."""
+
+from collections.abc import Sequence
+
+from lcb_rb.schema import Accuracy, Report
+
+HEAD = ("", "n", "ties", "unscored", "accuracy", "95 % interval", "strict")
+
+
+def report_table(report: Report) -> str:
+    """Returns the table of one report: overall, then every group with its own interval."""
+    groups = {"all": report.overall}
+    for title, members in (
+        ("kind", report.by_kind),
+        ("difficulty", report.by_difficulty),
+        ("dimension", report.by_dimension),
+    ):
+        groups |= {f"{title} {name}": accuracy for name, accuracy in members.items()}
+    lines = [text_table(HEAD, [(name, *accuracy_cells(accuracy)) for name, accuracy in groups.items()])]
+    provenance = report.provenance
+    lines += [
+        f"scorer {provenance.scorer} ({provenance.scorer_revision})",
+        f"pairs {provenance.data} (sha256 {provenance.data_revision[:16]}), {report.overall.n_problems} problems",
+        *(f"note: {note}" for note in report.notes),
+    ]
+    return "\n".join(lines)
+
+
+def comparison_table(reports: Sequence[Report]) -> str:
+    """Returns one line a report, best first."""
+    ranked = sorted(reports, key=lambda report: (-(report.overall.accuracy or 0.0), report.provenance.scorer))
+    rows = [(report.provenance.scorer, *accuracy_cells(report.overall)) for report in ranked]
+    return text_table(("scorer", *HEAD[1:]), rows)
+
+
+def accuracy_cells(accuracy: Accuracy) -> tuple[str, ...]:
+    """Returns the cells after the name: n, ties, unscored, accuracy, interval, strict accuracy."""
+    interval = accuracy.interval
+    return (
+        str(accuracy.n),
+        str(accuracy.n_ties),
+        str(accuracy.n_unscored),
+        _number(accuracy.accuracy),
+        f"{interval.low:.3f}-{interval.high:.3f}" if interval else "-",
+        _number(accuracy.strict_accuracy),
+    )
+
+
+def text_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Returns aligned columns, the first to the left and the others to the right."""
+    lines = [head, *rows]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
+    return "\n".join(
+        "  ".join(
+            cell.rjust(width) if column else cell.ljust(width)
+            for column, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        for line in lines
+    )
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
