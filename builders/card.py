@@ -75,14 +75,12 @@ def _metadata(name: str, splits: Mapping[str, Sequence[PreferencePair]]) -> str:
 
 
 def _split_rows(splits: Mapping[str, Sequence[PreferencePair]]) -> list[tuple[str, ...]]:
-    return [
-        (name, str(len(pairs)), str(len({pair.problem_id for pair in pairs}))) for name, pairs in splits.items()
-    ]
+    return [(name, str(len(pairs)), str(len({pair.problem_id for pair in pairs}))) for name, pairs in splits.items()]
 
 
 def _source_rows(pairs: Sequence[PreferencePair]) -> list[tuple[str, ...]]:
     unknown = {"licence": "not stated: ask whoever made the files", "provenance": "read from the given files"}
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for source, count in sorted(Counter(pair.source for pair in pairs).items()):
         facts = _sources().get(source, unknown)
         rows.append((source, str(count), facts["licence"], facts["provenance"]))

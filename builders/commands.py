@@ -1,11 +1,16 @@
 """`recode build ...`."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from lcb_rb.options import AsJson, WeakIsolation, parse_window
+
+if TYPE_CHECKING:
+    from builders.inputs import Inputs
+    from lcb_rb.schema import PreferencePair
 
 app = typer.Typer(no_args_is_help=True, help="Make datasets of preference pairs.")
 
@@ -17,6 +22,9 @@ MinChars = Annotated[int, typer.Option(min=0, help="Shortest reasoning, code blo
 Excluded = Annotated[list[Path], typer.Option(help="Files of problems that must not occur.")]
 
 
+Window = Annotated[str, typer.Option(help="Days of the problems, as 2024-10-01: or 2024-10-01:2025-01-31.")]
+
+
 @app.command("lcb-rb")
 def lcb_rb(
     samples: Samples,
@@ -24,30 +32,72 @@ def lcb_rb(
     more_samples: MoreSamples = None,
     problems: Problems = [],  # noqa: B006 - typer copies it
     min_reasoning_chars: MinChars = 200,
-    window: Annotated[str, typer.Option(help="Days of the problems, as 2024-10-01: or 2024-10-01:2025-01-31.")] = ":",
+    window: Window = ":",
     exclude_problems: Excluded = [],  # noqa: B006
     allow_weak_isolation: WeakIsolation = False,
     as_json: AsJson = False,
 ) -> None:
     """Make natural preference pairs: accepted against failed samples of the same problem."""
-    from builders.lcb_rb import Request, build, describe_drops
-    from builders.natural import Selection
-    from lcb_rb.progress import emit
+    from builders.lcb_rb import build
+
+    files = [*samples, *(more_samples or [])]
+    inputs = _inputs(files, problems, min_reasoning_chars, window, exclude_problems, allow_weak_isolation)
+    built = build(inputs, out)
+    _report(built.pairs, built.n_samples, built.drops, out, as_json)
+
+
+@app.command("crpl")
+def crpl(
+    samples: Samples,
+    out: Out,
+    more_samples: MoreSamples = None,
+    problems: Problems = [],  # noqa: B006
+    min_reasoning_chars: MinChars = 200,
+    rewriter: Annotated[str, typer.Option(help="Who rewrites: rules.")] = "rules",
+    seed: Annotated[int, typer.Option(help="Of the places that the rules choose.")] = 0,
+    window: Window = ":",
+    exclude_problems: Excluded = [],  # noqa: B006
+    allow_weak_isolation: WeakIsolation = False,
+    as_json: AsJson = False,
+) -> None:
+    """Make training pairs: accepted reasonings against degraded variants of them."""
+    from builders.crpl import build
+
+    files = [*samples, *(more_samples or [])]
+    inputs = _inputs(files, problems, min_reasoning_chars, window, exclude_problems, allow_weak_isolation)
+    built = build(inputs, out, rewriter=rewriter, seed=seed)
+    _report(built.pairs, built.n_samples, built.drops, out, as_json)
+
+
+def _inputs(
+    samples: list[Path], problems: list[Path], min_chars: int, window: str, excluded: list[Path], weak: bool
+) -> "Inputs":
+    from builders.filters import Selection
+    from builders.inputs import Inputs
     from lcb_rb.schema import Isolation
     from lcb_rb.sources import read_problems
 
-    excluded = frozenset(read_problems(exclude_problems)) if exclude_problems else frozenset()
-    request = Request(
-        samples=[*samples, *(more_samples or [])],
-        out=out,
-        problems=problems,
-        selection=Selection(min_reasoning_chars, parse_window(window), excluded),
-        least_isolation=Isolation.RLIMITS_ONLY if allow_weak_isolation else Isolation.NO_NAMESPACES,
-    )
-    built = build(request)
-    counts = {"pairs": len(built.pairs), "problems": built.n_problems, "samples": built.n_samples}
+    ids = frozenset(read_problems(excluded)) if excluded else frozenset()
+    least = Isolation.RLIMITS_ONLY if weak else Isolation.NO_NAMESPACES
+    selection = Selection(min_chars, parse_window(window), ids)
+    return Inputs(samples, problems, selection, least_isolation=least)
+
+
+def _report(
+    pairs: Sequence["PreferencePair"], n_samples: int, drops: Mapping[str, int], out: Path, as_json: bool
+) -> None:
+    from builders.filters import describe_drops
+    from lcb_rb.progress import emit
+
+    n_problems = len({pair.problem_id for pair in pairs})
     text = (
-        f"{len(built.pairs)} pairs over {built.n_problems} problems from {built.n_samples} samples -> {out}\n"
-        f"not used: {describe_drops(built.drops)}"
+        f"{len(pairs)} pairs over {n_problems} problems from {n_samples} samples -> {out}\n"
+        f"not used: {describe_drops(drops)}"
     )
-    emit({**counts, "drops": dict(sorted(built.drops.items())), "out": str(out)}, text, as_json=as_json)
+    counts = {
+        "pairs": len(pairs),
+        "problems": n_problems,
+        "samples": n_samples,
+        "drops": dict(sorted(drops.items())),
+    }
+    emit({**counts, "out": str(out)}, text, as_json=as_json)

@@ -54,8 +54,10 @@ REASONS = {
     "float_tolerance": "stored as failed for a difference below 1e-6 in a decimal",
     "several_answers": "stored as failed although the statement admits several right answers",
     "short_reasoning": "reasoning shorter than --min-reasoning-chars, code blocks not counted",
-    "same_reasoning": "another sample of the problem has the same reasoning",
+    "same_reasoning": "another sample of the problem has the same reasoning and outcome",
     "contradicting_twin": "the same reasoning led once to accepted and once to failing code",
+    "not_accepted": "only accepted samples are rewritten",
+    "no_variant": "no rule finds a place",
     "no_accepted": "no sample of the problem is accepted",
     "no_failed": "no sample of the problem failed",
     "no_partner": "the problem has more samples of this outcome than of the other",
@@ -79,9 +81,7 @@ def of_grade(sample: Sample, result: Result | None) -> Keep | Drop:
     return Keep() if passed(sample, result) is not None else Drop("ungraded")
 
 
-def of_sample(
-    sample: Sample, problem: Problem | None, result: Result | None, selection: Selection
-) -> Keep | Drop:
+def of_sample(sample: Sample, problem: Problem | None, result: Result | None, selection: Selection) -> Keep | Drop:
     """Filters by all of the above and below, in the order of REASONS."""
     about_problem = of_problem(problem, selection)
     if isinstance(about_problem, Drop) or problem is None:

@@ -13,6 +13,7 @@ from builders.filters import Drop, Selection
 from lcb_rb.pairs import problem_text
 from lcb_rb.schema import PairKind, PreferencePair, Problem, Result, Sample
 
+
 @dataclass(frozen=True, slots=True)
 class Built:
     """The pairs and where every other sample went: `n_samples` = 2 pairs + all drops."""
@@ -52,9 +53,7 @@ def build_pairs(
     drops: Counter[str] = Counter()
     groups: dict[str, list[Sample]] = defaultdict(list)
     for sample in sorted(samples, key=lambda sample: sample.id):
-        outcome = filters.of_sample(
-            sample, problems.get(sample.problem_id), results.get(sample.id), selection
-        )
+        outcome = filters.of_sample(sample, problems.get(sample.problem_id), results.get(sample.id), selection)
         if isinstance(outcome, Drop):
             drops[outcome.reason] += 1
         else:
@@ -74,7 +73,7 @@ def match_by_length(accepted: Sequence[Sample], failed: Sequence[Sample]) -> lis
     """Returns as many (accepted, failed) pairs as possible with the least total difference in length."""
     chosen, rejected = (np.array([len(sample.reasoning) for sample in side]) for side in (accepted, failed))
     rows, columns = linear_sum_assignment(np.abs(chosen[:, None] - rejected[None, :]))
-    return [(accepted[i], failed[j]) for i, j in zip(rows, columns, strict=True)]
+    return [(accepted[i], failed[j]) for i, j in zip(rows.tolist(), columns.tolist(), strict=True)]
 
 
 def _pairs_of_group(
@@ -92,9 +91,7 @@ def _pairs_of_group(
     return [_pair(problem, chosen, rejected) for chosen, rejected in matched]
 
 
-def _distinct(
-    group: Iterable[Sample], results: Mapping[str, Result], drops: Counter[str]
-) -> Iterable[Sample]:
+def _distinct(group: Iterable[Sample], results: Mapping[str, Result], drops: Counter[str]) -> Iterable[Sample]:
     twins: dict[str, list[Sample]] = defaultdict(list)
     for sample in group:
         twins[sample.reasoning].append(sample)

@@ -15,6 +15,7 @@ app = typer.Typer()
 def score(
     model: Annotated[str, typer.Argument(help="length, shorter, random, tfidf, or a directory with a reward model.")],
     pairs: Annotated[Path, typer.Option(help="Directory of pairs.")],
+    split: Annotated[str | None, typer.Option(help="One split of them.", show_default="all")] = None,
     out: Annotated[Path | None, typer.Option(help="File for the report (JSON).")] = None,
     fit_on: Annotated[Path | None, typer.Option(help="Directory of pairs that tfidf learns from.")] = None,
     seed: Annotated[int, typer.Option(help="Of the bootstrap and of random scorers.")] = 0,
@@ -27,7 +28,8 @@ def score(
     from lcb_rb.writing import write_text
 
     command = " ".join(["recode", *sys.argv[1:]])
-    report = score_directory(model, pairs, fit_on=fit_on, seed=seed, command=command)
+    learn_from = (fit_on, None) if fit_on else None
+    report = score_directory(model, pairs, split=split, fit_on=learn_from, seed=seed, command=command)
     if out:
         write_text(out, report.model_dump_json(indent=1) + "\n")
     summary = report.model_dump(mode="json", exclude={"scores"})

@@ -32,9 +32,7 @@ def score_pairs(
     """
     items = [item for pair in pairs for item in _sides(pair)]
     scores = scorer.score(items, advance)
-    found = [
-        PairScore(id=pair.id, chosen=scores[2 * i], rejected=scores[2 * i + 1]) for i, pair in enumerate(pairs)
-    ]
+    found = [PairScore(id=pair.id, chosen=scores[2 * i], rejected=scores[2 * i + 1]) for i, pair in enumerate(pairs)]
     provenance = Provenance(
         data=data,
         data_revision=data_revision,
@@ -48,7 +46,10 @@ def score_pairs(
 
 
 def report_of(
-    scores: Sequence[PairScore], pairs: Sequence[PreferencePair], provenance: Provenance, notes: Sequence[str] = ()
+    scores: Sequence[PairScore],
+    pairs: Sequence[PreferencePair],
+    provenance: Provenance,
+    notes: Sequence[str] = (),
 ) -> Report:
     """Returns the report that follows from the scores of the pairs, in the same order."""
 

@@ -25,9 +25,20 @@ _EDITS = pa.list_(
     )
 )
 _PLAIN = (
-    "problem chosen_reasoning rejected_reasoning chosen_code rejected_code chosen_model rejected_model "
-    "kind dimension difficulty platform date source"
-).split()
+    "problem",
+    "chosen_reasoning",
+    "rejected_reasoning",
+    "chosen_code",
+    "rejected_code",
+    "chosen_model",
+    "rejected_model",
+    "kind",
+    "dimension",
+    "difficulty",
+    "platform",
+    "date",
+    "source",
+)
 
 SCHEMA = pa.schema(
     [

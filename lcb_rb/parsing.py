@@ -50,9 +50,10 @@ class Block:
 def parse_completion(text: str) -> Parsed:
     """Returns reasoning and solution of a completion.
 
-    Three formats are known: `<think>...</think><answer>...</answer>` (the opening tag may have been part of the prompt,
-    the answer tags may be missing), markdown whose last fenced Python block is the solution, and plain code. In markdown the
-    reasoning is the text before the first Python block; only when that is empty, the text after it, placed "after".
+    Three formats are known: `<think>...</think><answer>...</answer>` (the opening tag may have been part of the
+    prompt, the answer tags may be missing), markdown whose last fenced Python block is the solution, and plain code. In
+    markdown the reasoning is the text before the first Python block; only when that is empty, the text after it,
+    placed "after".
     """
     head, tag, tail = text.partition("</think>")
     if tag or "<think>" in text:

@@ -115,9 +115,7 @@ class AnswerTests(Record):
     """The expected final answer."""
 
 
-TestSuite = Annotated[
-    StdinTests | CallTests | AssertTests | UnittestTests | AnswerTests, Field(discriminator="kind")
-]
+TestSuite = Annotated[StdinTests | CallTests | AssertTests | UnittestTests | AnswerTests, Field(discriminator="kind")]
 
 
 class Problem(Record):

@@ -11,30 +11,44 @@ from lcb_rb.scorers import load_scorer
 
 
 def score_directory(
-    model: str, directory: Path, *, fit_on: Path | None = None, seed: int = 0, command: str = ""
+    model: str,
+    directory: Path,
+    *,
+    split: str | None = None,
+    fit_on: tuple[Path, str | None] | None = None,
+    seed: int = 0,
+    command: str = "",
 ) -> Report:
     """Returns the report of a scorer, given by name or directory, on a directory of pairs.
+
+    Args:
+        model: Name of a baseline, `tfidf`, or a directory with a model.
+        directory: Of the pairs.
+        split: One split of them; all when None.
+        fit_on: Directory and split that `tfidf` learns from.
+        seed: Of the bootstrap and of random scorers.
+        command: What was called, for the report.
 
     Raises:
         InputError: no such scorer or pairs, or `fit_on` shares problems with the pairs.
     """
-    pairs = read_pairs(directory)
-    training = _training_pairs(fit_on, pairs) if fit_on else None
+    pairs = read_pairs(directory, split)
+    training = _training_pairs(*fit_on, pairs) if fit_on else None
     scorer = load_scorer(model, seed=seed, fit_on=training)
     with bar(f"scoring with {scorer.name}", 2 * len(pairs)) as advance:
         return score_pairs(
             scorer,
             pairs,
-            data=str(directory),
-            data_revision=data_revision(pair_files(directory)),
+            data=f"{directory}/{split}" if split else str(directory),
+            data_revision=data_revision(pair_files(directory, split)),
             command=command,
             seed=seed,
             advance=advance,
         )
 
 
-def _training_pairs(directory: Path, evaluated: list[PreferencePair]) -> list[PreferencePair]:
-    training = read_pairs(directory)
+def _training_pairs(directory: Path, split: str | None, evaluated: list[PreferencePair]) -> list[PreferencePair]:
+    training = read_pairs(directory, split)
     shared = sorted({pair.problem_id for pair in training} & {pair.problem_id for pair in evaluated})
     if shared:
         raise InputError(

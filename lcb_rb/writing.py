@@ -35,8 +35,8 @@ def write_text(path: Path, text: str) -> None:
 def staged_directory(out: Path, marker: str) -> Iterator[Path]:
     """Yields a directory beside `out` that takes its place when the block ends without an error.
 
-    The stage outlives a kill: files named `*.journal` in it are kept for the rerun and removed at the end. An `out` that
-    exists is replaced only when it is empty or holds the file `marker`, the sign that it was built by the same command.
+    The stage outlives a kill: what is named `*.journal` in it is kept for the rerun and removed at the end. An `out`
+    that exists is replaced only when it is empty or holds the file `marker`, the sign that the same command built it.
 
     Raises:
         InputError: `out` holds something else, cannot be written, or another process is writing it.

@@ -1,11 +1,16 @@
 """Logical coherence: steps that are missing, out of order, or contradict the rest."""
 
 import re
+from itertools import pairwise
 
 from builders.rules.text import Replacement, Span, numbered_items, sentences, substitutions
 
+MIN_STEP_CHARS = 30
+"""Shorter sentences are no steps."""
+
 _DEPENDS = re.compile(
-    r"(then|so|after|this|that|it|these|those|they|therefore|thus|otherwise|now|next|finally|the result|hence)\b", re.I
+    r"(then|so|after|this|that|it|these|those|they|therefore|thus|otherwise|now|next|finally|the result|hence)\b",
+    re.I,
 )
 _NEGATIONS = {
     "is": "is not",
@@ -24,26 +29,24 @@ _NEGATIONS = {
     "fits": "does not fit",
     "enough": "not enough",
 }
-_VERB = re.compile(
-    rf"(?<=\w )({'|'.join(sorted(map(re.escape, _NEGATIONS), key=len, reverse=True))})(?= \w)(?! not\b)"
-)
+_VERB = re.compile(rf"(?<=\w )({'|'.join(sorted(map(re.escape, _NEGATIONS), key=len, reverse=True))})(?= \w)(?! not\b)")
 
 
 def dropped_steps(text: str) -> list[Replacement]:
     """A step from the middle disappears; numbers of a list stay as they are, without a gap in the text."""
     items = numbered_items(text)
     if len(items) > 2:
-        return [_merge(left, right, text) for left, right in zip(items[1:], items[2:], strict=False)]
+        return [_merge(left, right, text) for left, right in pairwise(items[1:])]
     spans = sentences(text)
-    return [Replacement(span.start, span.text, "") for span in spans[1:-1]]
+    return [Replacement(span.start, span.text, "") for span in spans[1:-1] if len(span.text) >= MIN_STEP_CHARS]
 
 
 def reordered_steps(text: str) -> list[Replacement]:
     """Two neighbouring steps change places when the second builds on the first."""
     items = numbered_items(text)
-    found = [_exchange(left, right, text) for left, right in zip(items, items[1:], strict=False)]
+    found = [_exchange(left, right, text) for left, right in pairwise(items)]
     spans = sentences(text)
-    for left, right in zip(spans, spans[1:], strict=False):
+    for left, right in pairwise(spans):
         same_line = text[left.start : right.start] == left.text
         if same_line and left.text.endswith((" ", "\t")) and _DEPENDS.match(right.text):
             found.append(_exchange(_bare(left), _bare(right), text))

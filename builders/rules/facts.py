@@ -29,8 +29,8 @@ _OPPOSITES = both_ways(
     ("linear", "quadratic"),
 )
 _RESULT = re.compile(
-    r"(?P<lead>\b(?:gives?|is|are|returns?|prints?|yields?|leaves?|makes?|equals?|becomes?|answer|total|sum|costs?)\b[: ]+"
-    r"|(?:=|->) ?)(?P<number>-?\d{1,9})\b(?![.,]?\d|\^|\))"
+    r"(?P<lead>\b(?:gives?|is|are|returns?|prints?|yields?|leaves?|makes?|equals?|becomes?|answer|total|sum|costs?)\b"
+    r"[: ]+|(?:=|->) ?)(?P<number>-?\d{1,9})\b(?![.,]?\d|\^|\))"
 )
 
 

@@ -5,7 +5,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 _SENTENCE = re.compile(r"[^\s.!?][^.!?\n]*(?:[.!?](?!\s|$)[^.!?\n]*)*[.!?]?[ \t]*")
-_ITEM = re.compile(r"^[ \t]*(?P<number>\d{1,2})[.)][ \t]+(?P<body>\S[^\n]*(?:\n(?![ \t]*\d{1,2}[.)] |\s*\n|[ \t]*$)[^\n]+)*)", re.M)
+_ITEM = re.compile(
+    r"^[ \t]*(?P<number>\d{1,2})[.)][ \t]+(?P<body>\S[^\n]*(?:\n(?![ \t]*\d{1,2}[.)] |\s*\n|[ \t]*$)[^\n]+)*)",
+    re.M,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,15 +44,16 @@ def numbered_items(text: str) -> list[Span]:
 
 def swaps(text: str, words: Mapping[str, str]) -> list[Replacement]:
     """Returns a replacement for every whole word or phrase of the mapping, in the case of the original."""
-    pattern = re.compile(rf"(?<![\w-])({'|'.join(map(re.escape, sorted(words, key=len, reverse=True)))})(?![\w-])", re.I)
+    pattern = re.compile(
+        rf"(?<![\w-])({'|'.join(map(re.escape, sorted(words, key=len, reverse=True)))})(?![\w-])", re.I
+    )
     return [
-        Replacement(match.start(), match[0], _like(match[0], words[match[0].lower()])) for match in pattern.finditer(text)
+        Replacement(match.start(), match[0], _like(match[0], words[match[0].lower()]))
+        for match in pattern.finditer(text)
     ]
 
 
-def substitutions(
-    text: str, pattern: re.Pattern[str], change: Callable[[re.Match[str]], str]
-) -> list[Replacement]:
+def substitutions(text: str, pattern: re.Pattern[str], change: Callable[[re.Match[str]], str]) -> list[Replacement]:
     """Returns a replacement for every match whose text changes."""
     found = [Replacement(match.start(), match[0], change(match)) for match in pattern.finditer(text)]
     return [place for place in found if place.before != place.after]

@@ -7,8 +7,8 @@ from itertools import zip_longest
 def stdout_matches(got: str, expected: str) -> bool:
     """Returns whether two outputs agree by LiveCodeBench's rule.
 
-    Both are stripped and compared line by line without surrounding blanks; lines that differ as text agree when they have
-    the same number of tokens and all are equal decimals (`1.0` and `1`).
+    Both are stripped and compared line by line without surrounding blanks; lines that differ as text agree when they
+    have the same number of tokens and all are equal decimals (`1.0` and `1`).
     Source: `grade_stdio` in https://github.com/LiveCodeBench/LiveCodeBench/blob/main/lcb_runner/evaluation/testing_util.py
     """
     pairs = zip_longest(got.strip().split("\n"), expected.strip().split("\n"))
@@ -18,7 +18,7 @@ def stdout_matches(got: str, expected: str) -> bool:
 
 
 def value_matches(got: object, expected: object) -> bool:
-    """Returns whether a returned value equals the expected one; a tuple counts as a list at the top, as in LiveCodeBench."""
+    """Returns whether a result equals the expected one; a tuple counts as a list at the top, as in LiveCodeBench."""
     left = list(got) if isinstance(got, tuple) else got
     right = list(expected) if isinstance(expected, tuple) else expected
     return left == right

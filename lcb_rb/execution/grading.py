@@ -1,8 +1,9 @@
 """`grade`: from a problem's tests and a solution to a verdict, computed outside the process that runs the solution.
 
-Covered: time, memory and output limits, a fresh process in its own session and temporary directory, an empty environment, expected
-values that never enter the process. Not covered: files, network and other processes are open to the code, and a daemon that leaves the
-session outlives it. So the level is `rlimits-only`, and callers must allow it (`require_isolation`).
+Covered: time, memory and output limits, a fresh process in its own session and temporary directory, an empty
+environment, expected values that never enter the process. Not covered: files, network and other processes are open to
+the code, and a daemon that leaves the session outlives it. So the level is `rlimits-only`, and callers must allow it
+(`require_isolation`).
 """
 
 import os
@@ -11,7 +12,6 @@ import time
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 
 from lcb_rb.errors import GradingError, InputError
@@ -79,8 +79,8 @@ def require_isolation(least: Isolation) -> None:
     """
     if _ORDER.index(LEVEL) < _ORDER.index(least):
         raise InputError(
-            f"samples without a stored grade must be run, and this executor isolates only at level {LEVEL}: no protection of files and "
-            f"network; run it in a container without secrets and pass --allow-weak-isolation"
+            f"samples without a stored grade must be run, and this executor isolates only at level {LEVEL}: it does "
+            f"not protect files and network; use a container without secrets and pass --allow-weak-isolation"
         )
 
 

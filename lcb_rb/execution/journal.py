@@ -49,9 +49,7 @@ def grade_samples(
         advance: Called once for every sample that is settled.
     """
     limits = limits or Limits()
-    keys = {
-        sample.id: (grading_key(problems[sample.problem_id], sample.code, limits), sample) for sample in samples
-    }
+    keys = {sample.id: (grading_key(problems[sample.problem_id], sample.code, limits), sample) for sample in samples}
     known = _read(journal)
     missing = {key: sample for key, sample in reversed(keys.values()) if key not in known}
     for _ in range(len(keys) - len(missing)):

@@ -1,5 +1,6 @@
 """A child process that answers JSON lines: started isolated, watched by the parent, killed as a group."""
 
+import contextlib
 import json
 import os
 import selectors
@@ -81,10 +82,8 @@ class Child:
 
     def close(self) -> int:
         """Kills the whole group, reaps the child and returns its exit code (negative: signal)."""
-        try:
+        with contextlib.suppress(ProcessLookupError):  # the group may have ended by itself
             os.killpg(self.process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass  # the group ended by itself
         _, status, usage = os.wait4(self.process.pid, 0)
         self.process.returncode = os.waitstatus_to_exitcode(status)
         self.peak_mb, self.cpu_s = usage.ru_maxrss / 1024, usage.ru_utime + usage.ru_stime

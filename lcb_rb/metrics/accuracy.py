@@ -22,8 +22,8 @@ def pairwise_accuracy(
 ) -> Accuracy:
     """Returns the share of pairs in which the better reasoning scores higher; a tie counts half.
 
-    Swapping both sides of every pair turns the accuracy a into 1 - a exactly. A pair with a missing, NaN or infinite score is
-    unscored: counted, and left out of the accuracies.
+    Swapping both sides of every pair turns the accuracy a into 1 - a exactly. A pair with a missing, NaN or infinite
+    score is unscored: counted, and left out of the accuracies.
 
     Args:
         chosen: Scores of the better reasonings, any scale.
@@ -61,7 +61,7 @@ def pairwise_accuracy(
 def clustered_interval(
     values: NDArray[np.float64], clusters: Sequence[str], *, seed: int = 0, resamples: int = DEFAULT_RESAMPLES
 ) -> Interval | None:
-    """Returns the 95 % percentile bootstrap interval of the mean when whole clusters are drawn; None below two clusters.
+    """Returns the 95 % percentile bootstrap interval of the mean, drawing whole clusters; None below two clusters.
 
     Source: Field and Welsh, "Bootstrapping clustered data" (2007), the randomized cluster bootstrap.
     """

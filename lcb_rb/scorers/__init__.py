@@ -1,4 +1,4 @@
-"""Scorers of reasonings: content-blind baselines, a bag of words, classifier models; `load_scorer` finds one by name or path."""
+"""Scorers of reasonings: content-blind baselines, a bag of words, classifier models."""
 
 from pathlib import Path
 

@@ -25,7 +25,5 @@ class Scorer(Protocol):
     notes: list[str]
     """What a reader of the numbers must know."""
 
-    def score(
-        self, items: Sequence[Item], advance: Callable[[], None] = lambda: None
-    ) -> list[float | None]:
+    def score(self, items: Sequence[Item], advance: Callable[[], None] = lambda: None) -> list[float | None]:
         """Returns one score an item, None where scoring failed; calls `advance` once an item."""

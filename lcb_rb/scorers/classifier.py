@@ -21,9 +21,11 @@ class ClassifierScorer:
         try:
             import torch
             from transformers import AutoModelForSequenceClassification, AutoTokenizer
+            from transformers.utils import logging
         except ImportError as error:
             raise MissingExtraError("transformers", "models") from error
         self._torch = torch
+        logging.disable_progress_bar()
         try:
             self._tokenizer = AutoTokenizer.from_pretrained(directory)
             self._model = AutoModelForSequenceClassification.from_pretrained(
@@ -38,7 +40,9 @@ class ClassifierScorer:
         self._max_tokens = getattr(self._model.config, "max_position_embeddings", None)
         self.name = str(directory)
         self.revision = _weights_hash(directory)
-        self.notes = [] if self._tokenizer.chat_template else ["no chat template: problem and reasoning joined by a blank line"]
+        self.notes = (
+            [] if self._tokenizer.chat_template else ["no chat template: problem and reasoning joined by a blank line"]
+        )
 
     def score(self, items: Sequence[Item], advance: Callable[[], None] = lambda: None) -> list[float | None]:
         """Returns the head's value at the last token of every text; None for a text longer than the model's context."""
@@ -52,7 +56,10 @@ class ClassifierScorer:
     def _tokens(self, item: Item) -> list[int]:
         if not self._tokenizer.chat_template:
             return list(self._tokenizer(f"{item.problem}\n\n{item.reasoning}")["input_ids"])
-        messages = [{"role": "user", "content": item.problem}, {"role": "assistant", "content": item.reasoning}]
+        messages = [
+            {"role": "user", "content": item.problem},
+            {"role": "assistant", "content": item.reasoning},
+        ]
         text = self._tokenizer.apply_chat_template(messages, tokenize=False)
         return list(self._tokenizer(text, add_special_tokens=False)["input_ids"])
 

@@ -19,6 +19,8 @@ class TfidfScorer:
         Raises:
             MissingExtraError: scikit-learn is not installed.
         """
+        from scipy.sparse import vstack
+
         try:
             from sklearn.feature_extraction.text import TfidfVectorizer
             from sklearn.linear_model import LogisticRegression
@@ -33,7 +35,7 @@ class TfidfScorer:
         chosen = self._vectorizer.transform([pair.chosen_reasoning for pair in pairs])
         rejected = self._vectorizer.transform([pair.rejected_reasoning for pair in pairs])
         self._model = LogisticRegression(fit_intercept=False, max_iter=1000, random_state=seed)
-        both = _stack([chosen - rejected, rejected - chosen])
+        both = vstack([chosen - rejected, rejected - chosen])
         self._model.fit(both, [1] * len(pairs) + [0] * len(pairs))
 
     def score(self, items: Sequence[Item], advance: Callable[[], None] = lambda: None) -> list[float | None]:
@@ -42,9 +44,3 @@ class TfidfScorer:
         for _ in items:
             advance()
         return [float(value) for value in self._model.decision_function(words)]
-
-
-def _stack(parts: list[object]) -> object:
-    from scipy.sparse import vstack
-
-    return vstack(parts)

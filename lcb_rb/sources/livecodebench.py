@@ -112,7 +112,7 @@ def _function_name(row: Row) -> str:
     metadata = _from_json(row, "metadata", raw) if isinstance(raw, str) else raw
     if isinstance(metadata, dict) and isinstance(metadata.get("func_name"), str):
         return str(metadata["func_name"])
-    names = re.findall(r"def (\w+)\(", row.text("starter_code", default=""))
+    names: list[str] = re.findall(r"def (\w+)\(", row.text("starter_code", default=""))
     if not names:
         raise row.error("starter_code", "names no function for the call tests", "add it or metadata.func_name")
     return names[-1]

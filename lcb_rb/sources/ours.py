@@ -7,9 +7,7 @@ from lcb_rb.parsing import parse_completion
 from lcb_rb.schema import Problem, Sample
 from lcb_rb.sources.records import Row
 
-_SAMPLE_FIELDS = frozenset(
-    {"id", "problem_id", "model", "completion", "reasoning", "code", "passed", "metadata"}
-)
+_SAMPLE_FIELDS = frozenset({"id", "problem_id", "model", "completion", "reasoning", "code", "passed", "metadata"})
 
 
 def problem(row: Row) -> Problem:

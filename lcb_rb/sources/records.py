@@ -42,11 +42,11 @@ class Row:
         """Returns a string field; the default stands for a missing or null one."""
         if self.fields.get(field) is None and default is not None:
             return default
-        return self.typed(field, str)
+        return str(self.typed(field, str))
 
     def strings(self, field: str) -> list[str]:
         """Returns a list of strings."""
-        values = self.typed(field, list)
+        values: list[str] = self.typed(field, list)
         for index, value in enumerate(values):
             if not isinstance(value, str):
                 raise self.error(field, f"item {index} is {_kind(value)}, not a string", "mend the record")

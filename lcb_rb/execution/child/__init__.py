@@ -1,0 +1,1 @@
+"""What runs beside untrusted code; the scripts import nothing of the package."""

@@ -1,6 +1,7 @@
 """Runs one untrusted solution: started as `python -I runner.py`, told what to do by JSON lines on its stdin.
 
-Holds inputs but no expected values; what it answers is data for the parent to judge. First a job line, then one line a test.
+Holds inputs but no expected values; what it answers is data for the parent to judge. First a job line, then one line a
+test.
 """
 
 import json
@@ -9,9 +10,13 @@ import resource
 import signal
 import sys
 from pathlib import Path
+from types import CodeType
+from typing import TextIO
 
 sys.path.append(str(Path(__file__).parent))
-import wire  # noqa: E402
+import wire
+
+Job = dict[str, Any]
 
 PRELUDE = """
 from string import *
@@ -31,9 +36,12 @@ sys.setrecursionlimit(50_000)
 """Names that LeetCode and LiveCodeBench give a solution without an import."""
 
 
-def main():
+def main() -> None:
     """Takes the channel out of the solution's reach, then serves the job."""
-    requests, replies = os.fdopen(os.dup(0), "r", encoding="utf-8"), os.fdopen(os.dup(1), "w", encoding="utf-8")
+    requests, replies = (
+        os.fdopen(os.dup(0), "r", encoding="utf-8"),
+        os.fdopen(os.dup(1), "w", encoding="utf-8"),
+    )
     null = os.open(os.devnull, os.O_RDWR)
     for descriptor in (0, 1, 2):
         os.dup2(null, descriptor)
@@ -49,14 +57,17 @@ def main():
     except (RecursionError, MemoryError) as error:
         send(replies, failure(error))
         return
-    namespace = {"__name__": "__main__" if job["mode"] == "stdin" else "solution", "__builtins__": __builtins__}
+    namespace = {
+        "__name__": "__main__" if job["mode"] == "stdin" else "solution",
+        "__builtins__": __builtins__,
+    }
     if job["prelude"]:
         exec(PRELUDE, namespace)
     serve = serve_programs if job["mode"] == "stdin" else serve_calls
     serve(job, program, namespace, requests, replies)
 
 
-def serve_programs(job, program, namespace, requests, replies):
+def serve_programs(job: Job, program: CodeType, namespace: Job, requests: TextIO, replies: TextIO) -> None:
     """Forks once a test, with files for its streams."""
     send(replies, {"ready": True})
     for line in requests:
@@ -76,7 +87,7 @@ def serve_programs(job, program, namespace, requests, replies):
         send(replies, reply)
 
 
-def run_program(program, namespace, limits):
+def run_program(program: CodeType, namespace: Job, limits: Job) -> None:
     """Runs the program as `__main__` and leaves the process."""
     flags = os.O_RDWR | os.O_CREAT
     for descriptor, name in enumerate(("stdin", "stdout", "stderr")):
@@ -99,12 +110,12 @@ def run_program(program, namespace, limits):
         os._exit(status)
 
 
-def exit_status(code):
+def exit_status(code: object) -> int:
     """Returns the exit status that Python would give for `SystemExit(code)`."""
     return 0 if code is None else code & 255 if isinstance(code, int) else 1
 
 
-def close_streams(status):
+def close_streams(status: int) -> int:
     """Runs exit handlers and flushes what the program printed."""
     import atexit
 
@@ -116,7 +127,7 @@ def close_streams(status):
     return status
 
 
-def serve_calls(job, program, namespace, requests, replies):
+def serve_calls(job: Job, program: CodeType, namespace: Job, requests: TextIO, replies: TextIO) -> None:
     """Runs the module once, then answers calls."""
     try:
         exec(program, namespace)
@@ -128,7 +139,7 @@ def serve_calls(job, program, namespace, requests, replies):
         send(replies, answer(job["entry_point"], namespace, json.loads(line)))
 
 
-def answer(name, namespace, request):
+def answer(name: str, namespace: Job, request: Job) -> Job:
     """Returns the encoded result of one call, or the failure."""
     try:
         function = getattr(namespace["Solution"](), name) if "Solution" in namespace else namespace[name]
@@ -140,12 +151,12 @@ def answer(name, namespace, request):
         return failure(error)
 
 
-def failure(error):
+def failure(error: BaseException) -> Job:
     """Returns the reply for an exception: its type's name and a description."""
     return {"error": type(error).__name__, "message": describe(error)}
 
 
-def describe(error):
+def describe(error: BaseException) -> str:
     """Returns type and text of an exception, cut."""
     try:
         return f"{type(error).__name__}: {error}"[:500]
@@ -153,7 +164,7 @@ def describe(error):
         return type(error).__name__
 
 
-def limit(limits):
+def limit(limits: Job) -> None:
     """Sets the limits that hold for the whole process."""
     memory = limits["memory_bytes"]
     resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
@@ -164,7 +175,7 @@ def limit(limits):
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 
 
-def send(stream, reply):
+def send(stream: TextIO, reply: Job) -> None:
     """Writes one reply."""
     stream.write(json.dumps(reply) + "\n")
     stream.flush()

@@ -5,6 +5,7 @@ Loaded both by this package and, without it, by the scripts that run beside untr
 
 import base64
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 MAX_DEPTH = 200
@@ -94,10 +95,10 @@ def _list(body: Any) -> list[Any]:
 
 
 def _dict(body: Any) -> dict[Any, Any]:
-    return dict(_list([item for item in body]))
+    return dict(_list(body))
 
 
-_DECODERS = {
+_DECODERS: dict[str, Callable[[Any], Any]] = {
     "int": lambda body: int(str(body), 16),
     "float": lambda body: float.fromhex(str(body)),
     "complex": lambda body: complex(*(float.fromhex(str(part)) for part in _list(body))),

@@ -1,0 +1,1 @@
+"""The page that shows reports of reward models side by side."""

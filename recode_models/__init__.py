@@ -1,0 +1,1 @@
+"""Training on TRL: reward models by CRPL."""

@@ -1,0 +1,1 @@
+"""Contrastive reasoning-process reward learning: a scalar head trained on preference pairs of reasonings."""
