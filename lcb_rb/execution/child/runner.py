@@ -11,7 +11,7 @@ import signal
 import sys
 from pathlib import Path
 from types import CodeType
-from typing import TextIO
+from typing import Any, TextIO
 
 sys.path.append(str(Path(__file__).parent))
 import wire
