@@ -1,0 +1,72 @@
+"""Who may import whom, and what an import may cost."""
+
+import ast
+import subprocess
+import sys
+import time
+
+import pytest
+
+from factories import ROOT, run_recode
+
+ALLOWED = {
+    "lcb_rb": {"lcb_rb"},
+    "builders": {"builders", "lcb_rb"},
+    "recode_models": {"recode_models", "lcb_rb"},
+    "leaderboard": {"leaderboard", "lcb_rb"},
+}
+HEAVY = {"torch", "transformers", "trl", "evaluate", "datasets"}
+
+
+def imported(path):
+    """Every module that a file imports, anywhere in it."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            yield node.module
+
+
+@pytest.mark.parametrize("package", sorted(ALLOWED))
+def test_packages_meet_only_where_the_design_says(package):
+    own = set(ALLOWED)
+    for path in (ROOT / package).rglob("*.py"):
+        used = {name.partition(".")[0] for name in imported(path)} & own
+        assert used <= ALLOWED[package], f"{path.relative_to(ROOT)} imports {used - ALLOWED[package]}"
+
+
+def test_no_package_imports_the_command():
+    for package in ALLOWED:
+        for path in (ROOT / package).rglob("*.py"):
+            assert "recode" not in {name.partition(".")[0] for name in imported(path)}, path
+
+
+@pytest.mark.parametrize("module", ["lcb_rb", "lcb_rb.evaluation", "lcb_rb.pairs", "lcb_rb.sources", "recode"])
+def test_importing_loads_no_heavy_library(module):
+    code = f"import sys, {module}; print(*sorted(set(sys.modules) & {HEAVY!r}))"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert found.stdout.split() == []
+
+
+def test_help_answers_in_under_a_second():
+    def once():
+        start = time.monotonic()
+        assert run_recode("--help").returncode == 0
+        return time.monotonic() - start
+
+    assert min(once() for _ in range(3)) < 1.0
+
+
+@pytest.mark.parametrize("command", [(), ("build",), ("train",)])
+def test_every_group_lists_its_commands(command):
+    shown = run_recode(*command, "--help")
+    assert shown.returncode == 0
+    assert "Commands" in shown.stdout
+
+
+def test_the_code_holds_no_path_of_a_machine():
+    for path in [*ROOT.glob("*.*"), *(file for package in ALLOWED for file in (ROOT / package).rglob("*.*"))]:
+        if path.suffix in {".py", ".md", ".toml", ".yaml", ".txt", ".html"}:
+            text = path.read_text(encoding="utf-8")
+            assert "/root/" not in text and "/home/" not in text, path
