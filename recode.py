@@ -2,6 +2,7 @@
 
 import hashlib
 import sys
+import textwrap
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -28,9 +29,9 @@ app = typer.Typer(
 
 DEMO_MEANING = (
     "What this shows: the whole way runs, on real verdicts. What it does not: a good reward model. The model is tiny, "
-    "starts from random weights and has seen only rule-made flaws; on natural pairs of other problems it is expected "
-    "to guess, and with so few problems an interval that contains 0.5 says nothing either way. On flaws of the kind it "
-    "was trained on it does better, and so does a bag of words, which cannot reason."
+    "starts from random weights and has seen only rule-made flaws, so on natural pairs of other problems it is expected "
+    "to guess, and with so few problems an interval that contains 0.5 says nothing either way. The second table tests "
+    "flaws of the kind it was trained on; compare it there with tfidf, a bag of words, which cannot reason."
 )
 
 
@@ -136,7 +137,7 @@ def _demo_text(sections: "dict[str, list[Report]]", out: Path) -> str:
     from lcb_rb.tables import comparison_table
 
     tables = [f"{heading}\n{comparison_table(reports)}" for heading, reports in sections.items()]
-    return "\n\n".join([*tables, DEMO_MEANING, f"Page: {out / 'index.html'}"])
+    return "\n\n".join([*tables, textwrap.fill(DEMO_MEANING, 100), f"Page: {out / 'index.html'}"])
 
 
 if __name__ == "__main__":
