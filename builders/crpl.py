@@ -6,7 +6,7 @@ from pathlib import Path
 
 from builders import inputs as sources
 from builders.card import CARD, count_table, drop_table, input_table, render_card
-from builders.filters import describe_drops
+from builders.filters import nothing_left
 from builders.inputs import Inputs, Material
 from builders.lcb_rb import command
 from builders.rewriting import Rewritten, build_degraded
@@ -31,7 +31,7 @@ def build(inputs: Inputs, out: Path, *, rewriter: str = "rules", seed: int = 0) 
         results = sources.grade(material, inputs, stage)
         built = build_degraded(material.samples, material.problems, results, inputs.selection, seed)
         if not built.pairs:
-            raise InputError(f"no pair can be built: {describe_drops(built.drops)}")
+            raise nothing_left(built.drops)
         for split, pairs in built.splits.items():
             write_pairs(pairs, stage, split)
         (stage / CARD).write_text(_card(inputs, built, material, results), encoding="utf-8")

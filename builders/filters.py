@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from lcb_rb.errors import InputError
 from lcb_rb.parsing import code_blocks, prose
 from lcb_rb.schema import Problem, Result, Sample, Verdict
 from lcb_rb.window import Window
@@ -131,6 +132,14 @@ def _decimals_agree(message: str) -> bool:
     except ValueError:
         return False
     return abs(got - expected) <= 1e-6 * max(1.0, abs(expected))
+
+
+def nothing_left(drops: Mapping[str, int]) -> InputError:
+    """Returns the error for a build that no sample survived, with the most frequent reason spelt out."""
+    if not drops:
+        return InputError("no pair can be built: there are no samples; name other files")
+    most = max(sorted(drops), key=lambda reason: drops[reason])
+    return InputError(f"no pair can be built ({describe_drops(drops)}); most often {REASONS[most]}")
 
 
 def describe_drops(drops: Mapping[str, int]) -> str:

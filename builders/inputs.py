@@ -6,6 +6,7 @@ from pathlib import Path
 
 from builders import filters
 from builders.filters import Keep, Selection
+from lcb_rb.errors import GradingError
 from lcb_rb.execution import Limits, require_isolation
 from lcb_rb.execution.journal import grade_samples
 from lcb_rb.progress import bar
@@ -60,9 +61,13 @@ def read(inputs: Inputs) -> Material:
 
 
 def grade(material: Material, inputs: Inputs, stage: Path) -> dict[str, Result]:
-    """Returns our own grades by sample id; a killed run goes on from the journal in the stage."""
+    """Returns our own grades by sample id; a killed run goes on from the journal in the stage.
+
+    Raises:
+        GradingError: not one sample could be graded.
+    """
     with bar("grading", len(material.ungraded)) as advance:
-        return grade_samples(
+        results = grade_samples(
             material.ungraded,
             material.problems,
             stage / "verdicts.journal",
@@ -70,6 +75,10 @@ def grade(material: Material, inputs: Inputs, stage: Path) -> dict[str, Result]:
             limits=inputs.limits,
             advance=advance,
         )
+    failed = [result for result in results.values() if result.passed is None]
+    if failed and len(failed) == len(results):
+        raise GradingError(f"not one of {len(failed)} samples could be graded: {failed[0].message}")
+    return results
 
 
 def describe_grades(samples: Sequence[Sample], results: Mapping[str, Result]) -> str:

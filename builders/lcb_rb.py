@@ -6,10 +6,9 @@ from pathlib import Path
 
 from builders import inputs as sources
 from builders.card import CARD, count_table, drop_table, input_table, render_card
-from builders.filters import describe_drops
+from builders.filters import nothing_left
 from builders.inputs import Inputs, Material
 from builders.natural import Built, build_pairs
-from lcb_rb.errors import InputError
 from lcb_rb.pairs import write_pairs
 from lcb_rb.schema import Result
 from lcb_rb.writing import staged_directory
@@ -26,7 +25,7 @@ def build(inputs: Inputs, out: Path) -> Built:
         results = sources.grade(material, inputs, stage)
         built = build_pairs(material.samples, material.problems, results, inputs.selection)
         if not built.pairs:
-            raise InputError(f"no pair can be built: {describe_drops(built.drops)}")
+            raise nothing_left(built.drops)
         write_pairs(built.pairs, stage, "test")
         (stage / CARD).write_text(_card(inputs, built, material, results), encoding="utf-8")
     return built

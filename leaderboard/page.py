@@ -10,7 +10,8 @@ from lcb_rb.tables import accuracy_cells
 from lcb_rb.templates import fill
 
 TEMPLATE = Path(__file__).parent / "page.html"
-HEAD = ("scorer", "n", "ties", "unscored", "accuracy", "95 % interval", "strict", "")
+HEAD = ("scorer", "n", "ties", "unscored", "accuracy", "95 % interval", "strict")
+SCALE = '<th class="scale" aria-hidden="true"><span>0</span><span>0.5</span><span>1</span></th>'
 
 
 def render_page(title: str, intro: str, sections: Mapping[str, Sequence[Report]]) -> str:
@@ -32,7 +33,7 @@ def render_page(title: str, intro: str, sections: Mapping[str, Sequence[Report]]
 
 def _section(heading: str, reports: Sequence[Report]) -> str:
     ranked = sorted(reports, key=lambda report: (-(report.overall.accuracy or 0.0), report.provenance.scorer))
-    head = "".join(f'<th scope="col">{cell}</th>' for cell in HEAD)
+    head = "".join(f'<th scope="col">{cell}</th>' for cell in HEAD) + SCALE
     rows = "\n".join(_row(report) for report in ranked)
     facts = "; ".join(sorted({_fact(report) for report in reports}))
     table = f"<table><thead><tr>{head}</tr></thead>\n<tbody>\n{rows}\n</tbody></table>"
