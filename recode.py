@@ -29,9 +29,9 @@ app = typer.Typer(
 
 DEMO_MEANING = (
     "What this shows: the whole way runs, on real verdicts. What it does not: a good reward model. The model is tiny, "
-    "starts from random weights and has seen only rule-made flaws, so on natural pairs of other problems it is expected "
-    "to guess, and with so few problems an interval that contains 0.5 says nothing either way. The second table tests "
-    "flaws of the kind it was trained on; compare it there with tfidf, a bag of words, which cannot reason."
+    "starts from random weights and has seen only rule-made flaws, so on natural pairs of other problems it is "
+    "expected to guess, and with so few problems an interval that contains 0.5 says nothing either way. The second "
+    "table tests flaws of the kind it was trained on; compare it there with tfidf, a bag of words, which cannot reason."
 )
 
 

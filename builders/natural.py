@@ -10,7 +10,7 @@ from scipy.optimize import linear_sum_assignment
 
 from builders import filters
 from builders.filters import Drop, Selection
-from lcb_rb.pairs import problem_text
+from lcb_rb.pairs import problem_fields
 from lcb_rb.schema import PairKind, PreferencePair, Problem, Result, Sample
 
 
@@ -107,8 +107,6 @@ def _pair(problem: Problem, chosen: Sample, rejected: Sample) -> PreferencePair:
     digest = hashlib.sha256(f"{chosen.id}\0{rejected.id}".encode()).hexdigest()
     return PreferencePair(
         id=f"{problem.id}/{digest[:12]}",
-        problem_id=problem.id,
-        problem=problem_text(problem),
         chosen_reasoning=chosen.reasoning,
         rejected_reasoning=rejected.reasoning,
         chosen_code=chosen.code,
@@ -116,8 +114,5 @@ def _pair(problem: Problem, chosen: Sample, rejected: Sample) -> PreferencePair:
         chosen_model=chosen.model,
         rejected_model=rejected.model,
         kind=PairKind.NATURAL,
-        difficulty=problem.difficulty,
-        platform=problem.platform,
-        date=problem.date,
-        source=problem.source,
+        **problem_fields(problem),
     )

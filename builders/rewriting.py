@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from builders import filters
 from builders.filters import Drop, Selection
 from builders.rules import degrade
-from lcb_rb.pairs import problem_text
+from lcb_rb.pairs import problem_fields
 from lcb_rb.schema import PairKind, PreferencePair, Problem, Result, Sample, Variant
 
 VALIDATION_SHARE = 0.15
@@ -101,8 +101,6 @@ def _hash(problem_id: str) -> str:
 def _pair(problem: Problem, sample: Sample, variant: Variant) -> PreferencePair:
     return PreferencePair(
         id=f"{sample.id}/{'+'.join(edit.rule for edit in variant.edits)}",
-        problem_id=problem.id,
-        problem=problem_text(problem),
         chosen_reasoning=sample.reasoning,
         rejected_reasoning=variant.reasoning,
         chosen_code=sample.code,
@@ -111,9 +109,6 @@ def _pair(problem: Problem, sample: Sample, variant: Variant) -> PreferencePair:
         rejected_model=sample.model,
         kind=PairKind.DEGRADED,
         dimension=variant.edits[0].dimension,
-        difficulty=problem.difficulty,
-        platform=problem.platform,
-        date=problem.date,
-        source=problem.source,
         edits=variant.edits,
+        **problem_fields(problem),
     )

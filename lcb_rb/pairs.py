@@ -64,6 +64,18 @@ def problem_text(problem: Problem) -> str:
     return f"{problem.statement.strip()}\n\nStarter code:\n{problem.starter_code.rstrip()}"
 
 
+def problem_fields(problem: Problem) -> dict[str, Any]:
+    """Returns the fields that a pair takes from its problem."""
+    return {
+        "problem_id": problem.id,
+        "problem": problem_text(problem),
+        "difficulty": problem.difficulty,
+        "platform": problem.platform,
+        "date": problem.date,
+        "source": problem.source,
+    }
+
+
 def to_row(pair: PreferencePair) -> dict[str, Any]:
     """Returns the row of a pair, with the conversational columns that TRL reads."""
     plain = pair.model_dump(mode="json")
