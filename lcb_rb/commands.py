@@ -49,8 +49,12 @@ def grade(
     from lcb_rb.execution.verdicts import grade_files
     from lcb_rb.progress import emit
     from lcb_rb.schema import Isolation
+    from lcb_rb.tables import pass_line
 
     least = Isolation.RLIMITS_ONLY if allow_weak_isolation else Isolation.NO_NAMESPACES
-    counts = grade_files(problems, samples, out, workers=workers, least_isolation=least)
-    text = "\n".join(f"{count:6d} {verdict}" for verdict, count in counts.items())
-    emit({"samples": sum(counts.values()), "verdicts": counts, "out": str(out)}, text, as_json=as_json)
+    graded = grade_files(problems, samples, out, workers=workers, least_isolation=least)
+    lines = [f"{count:6d} {verdict}" for verdict, count in graded.verdicts.items()]
+    passes = [found.model_dump(mode="json") for found in graded.passes]
+    result = {"samples": sum(graded.verdicts.values()), "verdicts": graded.verdicts, "pass_at_k": passes}
+    text = "\n".join([*lines, *map(pass_line, graded.passes)])
+    emit({**result, "out": str(out)}, text, as_json=as_json)

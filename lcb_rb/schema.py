@@ -311,6 +311,23 @@ class Accuracy(Record):
     """Of `accuracy`; None with fewer than two problems."""
 
 
+class PassAtK(Record):
+    """Mean over problems of the chance that one of k samples passes."""
+
+    k: int
+    """Samples drawn."""
+    n_problems: int
+    """Problems, each of weight one: the clusters of the interval."""
+    n_samples: int
+    """Graded samples."""
+    n_ungraded: int
+    """Samples that our instrument failed on; left out."""
+    value: float
+    """Mean of the unbiased estimates."""
+    interval: Interval | None
+    """Of `value`; None with fewer than two problems."""
+
+
 class Provenance(Record):
     """Everything needed to get the number again."""
 

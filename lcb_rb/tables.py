@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from lcb_rb.schema import Accuracy, Report
+from lcb_rb.schema import Accuracy, PassAtK, Report
 
 HEAD = ("", "n", "ties", "unscored", "accuracy", "95 % interval", "strict")
 
@@ -44,6 +44,13 @@ def accuracy_cells(accuracy: Accuracy) -> tuple[str, ...]:
         f"{interval.low:.3f}-{interval.high:.3f}" if interval else "-",
         _number(accuracy.strict_accuracy),
     )
+
+
+def pass_line(found: PassAtK) -> str:
+    """Returns pass@k with its interval and what it rests on."""
+    interval = f" (95 % {found.interval.low:.3f}-{found.interval.high:.3f})" if found.interval else ""
+    basis = f"{found.n_samples} samples of {found.n_problems} problems, {found.n_ungraded} ungraded"
+    return f"pass@{found.k} {found.value:.3f}{interval}, {basis}"
 
 
 def text_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

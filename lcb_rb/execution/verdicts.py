@@ -1,16 +1,31 @@
 """`recode grade`: from files of problems and samples to a file of verdicts."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from lcb_rb.errors import InputError
 from lcb_rb.execution.grading import require_isolation
 from lcb_rb.execution.journal import grade_samples
+from lcb_rb.metrics import summarise_passes
 from lcb_rb.progress import bar
-from lcb_rb.schema import Isolation, Result, Sample
+from lcb_rb.schema import Isolation, PassAtK, Result, Sample
 from lcb_rb.sources import read_problems, read_samples
 from lcb_rb.writing import dump_json, write_text
+
+KS = (1, 5, 10)
+"""Values of k for which pass@k is given, where every problem has enough samples."""
+
+
+@dataclass(frozen=True, slots=True)
+class Graded:
+    """What grading files gave."""
+
+    verdicts: dict[str, int]
+    """How often each verdict came."""
+    passes: list[PassAtK]
+    """pass@k for every k that each problem has graded samples for."""
 
 
 def grade_files(
@@ -20,8 +35,8 @@ def grade_files(
     *,
     workers: int | None = None,
     least_isolation: Isolation = Isolation.NO_NAMESPACES,
-) -> dict[str, int]:
-    """Writes one verdict row a sample, sorted by id, and returns how often each verdict came.
+) -> Graded:
+    """Writes one verdict row a sample, sorted by id, and returns the verdicts' counts and pass@k.
 
     A killed run goes on from its journal `.OUT.journal`, which is removed at the end.
 
@@ -40,10 +55,19 @@ def grade_files(
         results = grade_samples(found, known, journal, workers=workers, advance=advance)
     write_text(out, "".join(dump_json(row) + "\n" for row in _rows(found, results)))
     journal.unlink()
-    return dict(sorted(Counter(result.verdict.value for result in results.values()).items()))
+    verdicts = Counter(result.verdict.value for result in results.values())
+    return Graded(dict(sorted(verdicts.items())), _passes(found, results))
 
 
-def _rows(samples: Sequence[Sample], results: dict[str, Result]) -> Iterable[dict[str, object]]:
+def _passes(samples: Sequence[Sample], results: Mapping[str, Result]) -> list[PassAtK]:
+    outcomes: dict[str, list[bool | None]] = {}
+    for sample in samples:
+        outcomes.setdefault(sample.problem_id, []).append(results[sample.id].passed)
+    fewest = min(sum(passed is not None for passed in found) for found in outcomes.values())
+    return [summarise_passes(outcomes, k) for k in KS if k <= fewest]
+
+
+def _rows(samples: Sequence[Sample], results: Mapping[str, Result]) -> Iterable[dict[str, object]]:
     for sample in samples:
         result = results[sample.id]
         yield {
