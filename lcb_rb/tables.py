@@ -4,7 +4,11 @@ from collections.abc import Sequence
 
 from lcb_rb.schema import Accuracy, PassAtK, Report
 
-HEAD = ("", "n", "ties", "unscored", "accuracy", "95 % interval", "strict")
+HEAD = ("n", "problems", "ties", "unscored", "accuracy", "95 % interval", "strict")
+"""Columns after the name, as `accuracy_cells` fills them."""
+
+FEW_PROBLEMS = 20
+"""Below this many clusters a percentile bootstrap covers the truth less often than it says."""
 
 
 def report_table(report: Report) -> str:
@@ -16,28 +20,42 @@ def report_table(report: Report) -> str:
         ("dimension", report.by_dimension),
     ):
         groups |= {f"{title} {name}": accuracy for name, accuracy in members.items()}
-    lines = [text_table(HEAD, [(name, *accuracy_cells(accuracy)) for name, accuracy in groups.items()])]
+    lines = [text_table(("", *HEAD), [(name, *accuracy_cells(accuracy)) for name, accuracy in groups.items()])]
     provenance = report.provenance
     lines += [
         f"scorer {provenance.scorer} ({provenance.scorer_revision})",
         f"pairs {provenance.data} (sha256 {provenance.data_revision[:16]}), {report.overall.n_problems} problems",
-        *(f"note: {note}" for note in report.notes),
+        *(f"note: {note}" for note in notes_of(report)),
     ]
     return "\n".join(lines)
 
 
 def comparison_table(reports: Sequence[Report]) -> str:
     """Returns one line a report, best first."""
-    ranked = sorted(reports, key=lambda report: (-(report.overall.accuracy or 0.0), report.provenance.scorer))
+    ranked = ranked_reports(reports)
     rows = [(report.provenance.scorer, *accuracy_cells(report.overall)) for report in ranked]
-    return text_table(("scorer", *HEAD[1:]), rows)
+    notes = dict.fromkeys(f"note: {note}" for report in ranked for note in notes_of(report))
+    return "\n".join([text_table(("scorer", *HEAD), rows), *notes])
+
+
+def ranked_reports(reports: Sequence[Report]) -> list[Report]:
+    """Returns the reports, best first; equal ones by name."""
+    return sorted(reports, key=lambda report: (-(report.overall.accuracy or 0.0), report.provenance.scorer))
+
+
+def notes_of(report: Report) -> list[str]:
+    """Returns what a reader must know beside the numbers."""
+    if report.overall.n_problems >= FEW_PROBLEMS:
+        return report.notes
+    return [*report.notes, f"only {report.overall.n_problems} problems: intervals are too narrow below {FEW_PROBLEMS}"]
 
 
 def accuracy_cells(accuracy: Accuracy) -> tuple[str, ...]:
-    """Returns the cells after the name: n, ties, unscored, accuracy, interval, strict accuracy."""
+    """Returns the cells after the name, in the order of HEAD."""
     interval = accuracy.interval
     return (
         str(accuracy.n),
+        str(accuracy.n_problems),
         str(accuracy.n_ties),
         str(accuracy.n_unscored),
         _number(accuracy.accuracy),

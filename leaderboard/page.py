@@ -6,11 +6,10 @@ from pathlib import Path
 
 from lcb_rb import __version__
 from lcb_rb.schema import Accuracy, Report
-from lcb_rb.tables import accuracy_cells
+from lcb_rb.tables import HEAD, accuracy_cells, notes_of, ranked_reports
 from lcb_rb.templates import fill
 
 TEMPLATE = Path(__file__).parent / "page.html"
-HEAD = ("scorer", "n", "ties", "unscored", "accuracy", "95 % interval", "strict")
 SCALE = '<th class="scale" aria-hidden="true"><span>0</span><span>0.5</span><span>1</span></th>'
 
 
@@ -32,12 +31,12 @@ def render_page(title: str, intro: str, sections: Mapping[str, Sequence[Report]]
 
 
 def _section(heading: str, reports: Sequence[Report]) -> str:
-    ranked = sorted(reports, key=lambda report: (-(report.overall.accuracy or 0.0), report.provenance.scorer))
-    head = "".join(f'<th scope="col">{cell}</th>' for cell in HEAD) + SCALE
+    ranked = ranked_reports(reports)
+    head = "".join(f'<th scope="col">{cell}</th>' for cell in ("scorer", *HEAD)) + SCALE
     rows = "\n".join(_row(report) for report in ranked)
-    facts = "; ".join(sorted({_fact(report) for report in reports}))
+    facts = dict.fromkeys(fact for report in ranked for fact in _facts(report))
     table = f"<table><thead><tr>{head}</tr></thead>\n<tbody>\n{rows}\n</tbody></table>"
-    note = f'<p class="note">{escape(facts)}</p>'
+    note = "\n".join(f'<p class="note">{escape(fact)}</p>' for fact in facts)
     return f'<h2>{escape(heading)}</h2>\n<div class="wide">{table}</div>\n{note}'
 
 
@@ -62,9 +61,10 @@ def _bar(accuracy: Accuracy) -> str:
     return f'<svg role="img" aria-label="{label}">{axis}{line}{point}</svg>'
 
 
-def _fact(report: Report) -> str:
+def _facts(report: Report) -> list[str]:
     provenance = report.provenance
-    return (
-        f"{report.overall.n} pairs over {report.overall.n_problems} problems, {provenance.data}, "
-        f"sha256 {provenance.data_revision[:16]}, seed {provenance.seed}"
-    )
+    basis = f"{report.overall.n} pairs over {report.overall.n_problems} problems, {provenance.data}"
+    return [
+        f"{basis}, sha256 {provenance.data_revision[:16]}, seed {provenance.seed}; {provenance.command}",
+        *(f"{provenance.scorer}: {note}" for note in notes_of(report)),
+    ]

@@ -153,6 +153,24 @@ def test_a_directory_without_a_model_is_one_clear_error(tmp_path):
         load_scorer(str(tmp_path))
 
 
+def test_a_model_without_a_trained_head_is_refused_not_scored_at_random(tiny_model, tmp_path):
+    from transformers import AutoTokenizer, GPT2Config, GPT2LMHeadModel
+
+    config = GPT2Config.from_pretrained(tiny_model)
+    GPT2LMHeadModel(config).save_pretrained(tmp_path)
+    AutoTokenizer.from_pretrained(tiny_model).save_pretrained(tmp_path)
+    with pytest.raises(InputError, match=r"no weights for score\.weight"):
+        load_scorer(str(tmp_path))
+
+
+def test_the_revision_changes_with_the_chat_template(tiny_model, tmp_path):
+    for path in tiny_model.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    same = load_scorer(str(tmp_path)).revision
+    (tmp_path / "chat_template.jinja").write_text("{{ messages[0]['content'] }}", encoding="utf-8")
+    assert same == load_scorer(str(tiny_model)).revision != load_scorer(str(tmp_path)).revision
+
+
 def test_three_labels_are_refused(tiny_model, tmp_path):
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 

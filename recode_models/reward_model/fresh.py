@@ -32,10 +32,9 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int) -> "PreTrainedTokeniz
     return fast
 
 
-def make_model(config: dict[str, Any], tokenizer: "PreTrainedTokenizerFast", seed: int) -> "PreTrainedModel":
-    """Returns a sequence classifier with one label and random weights that depend on the seed alone."""
-    from transformers import AutoConfig, AutoModelForSequenceClassification, set_seed
+def make_model(config: dict[str, Any], tokenizer: "PreTrainedTokenizerFast") -> "PreTrainedModel":
+    """Returns a sequence classifier with one label and random weights."""
+    from transformers import AutoConfig, AutoModelForSequenceClassification
 
-    set_seed(seed)
     fields = {**config, "vocab_size": len(tokenizer), "num_labels": 1, "pad_token_id": tokenizer.pad_token_id}
     return AutoModelForSequenceClassification.from_config(AutoConfig.for_model(**fields))

@@ -121,15 +121,16 @@ def _read(directory: Path, split: str, recipe: RewardRecipe) -> list[PreferenceP
 def _model_and_tokenizer(
     recipe: RewardRecipe, pairs: Sequence[PreferencePair]
 ) -> "tuple[PreTrainedModel, PreTrainedTokenizerBase]":
-    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer, set_seed
 
-    from recode_models.reward_model.fresh import make_model, train_tokenizer
+    from recode_models.reward_model.fresh import CHAT_TEMPLATE, make_model, train_tokenizer
 
+    set_seed(recipe.seed)  # a head that the model comes without is drawn anew
     source = recipe.model
     if source.config is not None:
         texts = sorted({text for p in pairs for text in (p.problem, p.chosen_reasoning, p.rejected_reasoning)})
         tokenizer = train_tokenizer(texts, source.vocab_size)
-        return make_model(source.config, tokenizer, recipe.seed), tokenizer
+        return make_model(source.config, tokenizer), tokenizer
     try:
         tokenizer = AutoTokenizer.from_pretrained(source.id, revision=source.revision)
         model = AutoModelForSequenceClassification.from_pretrained(
@@ -137,6 +138,9 @@ def _model_and_tokenizer(
         )
     except (OSError, ValueError) as error:
         raise InputError(f"model.id {source.id!r}: {str(error).splitlines()[0]}; check the id or directory") from error
+    if not tokenizer.chat_template:
+        say(f"{source.id} has no chat template; a plain one is used and saved with the model")
+        tokenizer.chat_template = CHAT_TEMPLATE
     return model, tokenizer
 
 
