@@ -29,40 +29,34 @@ app = typer.Typer(
 
 DEMO_MEANING = (
     "What this shows: the whole way runs, on real verdicts. What it does not: a good reward model. The model is tiny, "
-    "starts from random weights and has seen only rule-made flaws, so on natural pairs of other problems it is "
-    "expected to guess, and with so few problems an interval that contains 0.5 says nothing either way. The second "
-    "table tests flaws of the kind it was trained on; compare it there with tfidf, a bag of words, which cannot reason."
+    "starts from random weights and has seen only rule-made flaws, so on natural pairs it is expected to guess, and "
+    "with so few problems an interval that contains 0.5 says nothing either way. The second table tests flaws of the "
+    "kind it was trained on, in other problems; compare it there with length and with tfidf, a bag of words: neither "
+    "can reason."
 )
 
 
 @app.command()
 def demo(
     out: Annotated[Path, typer.Option(help="Directory for everything that is made.")] = Path("demo-out"),
-    seed: Annotated[int, typer.Option(help="Of every draw.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of every draw.")] = 0,
     as_json: AsJson = False,
 ) -> None:
     """Run the main job on the embedded starter set, offline: grade, build, train, score, page."""
-    from builders.crpl import build as build_crpl
-    from builders.lcb_rb import build as build_lcb_rb
     from lcb_rb.progress import emit, say
     from lcb_rb.writing import write_text
     from leaderboard.page import render_page
-    from recode_models.reward_model.recipe import load_recipe
-    from recode_models.reward_model.train import train
 
-    benchmark, training = _halves()
-    say(f"1/5 LCB-RB: natural pairs from {len(benchmark)} problems")
-    natural = build_lcb_rb(_starter_inputs(excluded=training), out / "lcb-rb")
-    say(f"2/5 CRPL: degraded variants from the other {len(training)} problems")
-    degraded = build_crpl(_starter_inputs(excluded=benchmark), out / "crpl", seed=seed)
-    say(f"3/5 reward model: {len(degraded.splits['train'])} training pairs, random initial weights")
-    train(load_recipe("starter-cpu"), out / "crpl", out / "reward-model")
+    say("1/5 grading the starter set")
+    _demo_grade(out)
+    say("2/5 building pairs: half of the problems for LCB-RB, the other half for training")
+    n_natural, n_degraded = _demo_build(out, seed)
+    say("3/5 training a small reward model from random weights")
+    _demo_train(out, seed)
     say("4/5 scoring")
     sections = {
-        f"LCB-RB: {len(natural.pairs)} natural pairs": _score_all(out, "lcb-rb", None, seed),
-        "CRPL validation: flaws made by the training rules, other problems": _score_all(
-            out, "crpl", "validation", seed
-        ),
+        f"LCB-RB: {n_natural} natural pairs": _demo_score(out, "lcb-rb", seed),
+        f"Rule-made flaws in the same problems: {n_degraded} pairs": _demo_score(out, "crpl-held-out", seed),
     }
     say("5/5 page")
     write_text(out / "index.html", render_page("recode demo", DEMO_MEANING, sections))
@@ -77,50 +71,82 @@ app.add_typer(recode_models.commands.app, name="train")
 def main() -> None:
     """Runs the command; an error that a user can act on becomes one line and an exit code."""
     try:
-        app()
-    except RecodeError as error:
-        sys.stderr.write(f"recode: {error}\n")
+        code = app(standalone_mode=False)
+    except (RecodeError, typer.TyperException) as error:
+        message = " ".join(_message(error).splitlines())
+        if message:  # none where typer has printed the help instead
+            sys.stderr.write(f"recode: {message}\n")
         raise SystemExit(error.exit_code) from error
+    except (KeyboardInterrupt, typer.Abort) as error:
+        sys.stderr.write("recode: interrupted; run it again to go on\n")
+        raise SystemExit(1) from error
+    raise SystemExit(code)
 
 
-def _halves() -> tuple[frozenset[str], frozenset[str]]:
-    """Returns the starter problems in two halves by a hash of their ids: for the benchmark and for training."""
-    from lcb_rb.sources import STARTER, read_problems
-
-    def key(problem_id: str) -> str:
-        return hashlib.sha256(problem_id.encode()).hexdigest()
-
-    ids = sorted(read_problems([Path(STARTER)]), key=key)
-    return frozenset(ids[: len(ids) // 2]), frozenset(ids[len(ids) // 2 :])
+def _message(error: RecodeError | typer.TyperException) -> str:
+    if isinstance(error, RecodeError):
+        return str(error)
+    message = error.format_message().removesuffix(".")
+    return message and f"{message}; see --help"
 
 
-def _starter_inputs(excluded: frozenset[str]) -> "Inputs":
-    """Returns the starter set without some problems; its code is our own, so rlimits suffice, and it is quick."""
-    from builders.filters import Selection
-    from builders.inputs import Inputs
+def _demo_grade(out: Path) -> None:
+    """Grades the starter set; its code is our own, so rlimits suffice, and it is quick."""
     from lcb_rb.execution import Limits
+    from lcb_rb.execution.verdicts import grade_files
     from lcb_rb.schema import Isolation
     from lcb_rb.sources import STARTER
 
-    return Inputs(
-        samples=[Path(STARTER)],
-        problems=[Path(STARTER)],
-        selection=Selection(excluded=excluded),
-        least_isolation=Isolation.RLIMITS_ONLY,
-        limits=Limits(cpu_s=2.0),
-    )
+    starter, weak = [Path(STARTER)], Isolation.RLIMITS_ONLY
+    grade_files(starter, starter, out / "verdicts.jsonl", least_isolation=weak, limits=Limits(cpu_s=2.0))
 
 
-def _score_all(out: Path, data: str, split: str | None, seed: int) -> "list[Report]":
+def _demo_build(out: Path, seed: int) -> tuple[int, int]:
+    """Builds LCB-RB and CRPL pairs from half of the problems, CRPL pairs for training from the others."""
+    from builders import crpl, lcb_rb
+
+    held_out, training = _demo_inputs(out)
+    natural = lcb_rb.build(held_out, out / "lcb-rb")
+    degraded = crpl.build(held_out, out / "crpl-held-out", seed=seed)
+    crpl.build(training, out / "crpl", seed=seed)
+    return len(natural.pairs), len(degraded.pairs)
+
+
+def _demo_inputs(out: Path) -> "list[Inputs]":
+    """Returns the inputs of the two halves of the starter problems, split by a hash of their ids."""
+    from builders.inputs import Inputs
+    from lcb_rb.sources import STARTER, read_problems
+    from lcb_rb.writing import write_text
+
+    problems = read_problems([Path(STARTER)])
+    ids = sorted(problems, key=lambda problem_id: hashlib.sha256(problem_id.encode()).hexdigest())
+    inputs = []
+    for name, half in (("held-out", ids[: len(ids) // 2]), ("training", ids[len(ids) // 2 :])):
+        path = out / f"problems-{name}.jsonl"
+        write_text(path, "".join(problems[problem_id].model_dump_json() + "\n" for problem_id in sorted(half)))
+        inputs.append(Inputs([Path(STARTER)], problems=[path], verdicts=[out / "verdicts.jsonl"]))
+    return inputs
+
+
+def _demo_train(out: Path, seed: int) -> None:
+    from recode_models.reward_model.recipe import load_recipe
+    from recode_models.reward_model.train import train
+
+    recipe = load_recipe("starter-cpu").model_copy(update={"seed": seed})
+    train(recipe, out / "crpl", out / "reward-model")
+
+
+def _demo_score(out: Path, data: str, seed: int) -> "list[Report]":
     """Returns the reports of the trained model and the baselines on one dataset, and writes them."""
     from lcb_rb.scoring import score_directory
     from lcb_rb.writing import write_text
 
     reports = []
     for name in ("length", "shorter", "random", "tfidf", str(out / "reward-model")):
-        # the bag of words may not learn from the problems it is scored on: of CRPL it reads the train split only
-        fit_on = (out / "crpl", "train") if name == "tfidf" else None
-        report = score_directory(name, out / data, split=split, fit_on=fit_on, seed=seed, command="recode demo")
+        fit_on = out / "crpl" if name == "tfidf" else None
+        fitted = f" --fit-on {fit_on}" if fit_on else ""
+        command = f"recode score {name} --pairs {out / data}{fitted} --seed {seed}"
+        report = score_directory(name, out / data, fit_on=fit_on, seed=seed, command=command)
         write_text(out / "reports" / f"{data}.{Path(name).name}.json", report.model_dump_json(indent=1) + "\n")
         reports.append(report)
     return reports

@@ -8,12 +8,13 @@ import yaml
 
 from builders.filters import REASONS
 from lcb_rb import __version__
+from lcb_rb.errors import InputError
 from lcb_rb.schema import PreferencePair
 from lcb_rb.templates import fill
 
 HERE = Path(__file__).parent
 CARD = "README.md"
-"""File name of the card; also the sign that a directory was built by us."""
+"""File name of the card."""
 SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 
 
@@ -41,6 +42,21 @@ def render_card(
     return fill(text, {**common, **fields})
 
 
+def refuse_foreign(out: Path, name: str) -> None:
+    """Refuses to replace a directory that is not an unchanged output of `recode build NAME`; almost any has a README.
+
+    Raises:
+        InputError: `out` holds something else.
+    """
+    try:
+        names = {item.name for item in out.iterdir()} if out.is_dir() else set()
+    except OSError as error:
+        raise InputError(f"{out}: cannot be read ({error.strerror}); choose another --out") from error
+    ours = names <= {CARD, "data"} and (out / CARD).is_file()
+    if names and not (ours and f"`recode build {name} " in (out / CARD).read_text(encoding="utf-8", errors="replace")):
+        raise InputError(f"{out}: exists and was not built by this command; choose another --out or remove it")
+
+
 def count_table(title: str, values: Iterable[str]) -> str:
     """Returns a markdown table of how often each value occurs, most frequent first."""
     counts = sorted(Counter(values).items(), key=lambda item: (-item[1], item[0]))
@@ -60,7 +76,9 @@ def input_table(files: Mapping[str, int]) -> str:
 
 def _metadata(name: str, splits: Mapping[str, Sequence[PreferencePair]]) -> str:
     total = sum(map(len, splits.values()))
-    licences = {_sources().get(pair.source, {}).get("spdx", "other") for split in splits.values() for pair in split}
+    known = _sources()
+    sources = {pair.source for split in splits.values() for pair in split}
+    licences = {known.get(source, {}).get("spdx", "other") for source in sources}
     files = [{"split": split, "path": f"data/{split}-*"} for split in splits]
     fields = {
         "pretty_name": name,
@@ -80,9 +98,10 @@ def _split_rows(splits: Mapping[str, Sequence[PreferencePair]]) -> list[tuple[st
 
 def _source_rows(pairs: Sequence[PreferencePair]) -> list[tuple[str, ...]]:
     unknown = {"licence": "not stated: ask whoever made the files", "provenance": "read from the given files"}
+    known = _sources()
     rows: list[tuple[str, ...]] = []
     for source, count in sorted(Counter(pair.source for pair in pairs).items()):
-        facts = _sources().get(source, unknown)
+        facts = known.get(source, unknown)
         rows.append((source, str(count), facts["licence"], facts["provenance"]))
     return rows
 
@@ -102,4 +121,9 @@ def _dates(pairs: Sequence[PreferencePair]) -> str:
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(cell.replace('|', '/') for cell in line)} |" for line in lines)
+    return "\n".join(f"| {' | '.join(_cell(value) for value in line)} |" for line in lines)
+
+
+def _cell(value: str) -> str:
+    """Returns the text on one line and without the sign that ends a cell."""
+    return " ".join(value.replace("|", "/").split())

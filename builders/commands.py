@@ -6,17 +6,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lcb_rb.options import AsJson, WeakIsolation, parse_window
+from lcb_rb.options import AsJson, MoreSamples, WeakIsolation, parse_window
 
 if TYPE_CHECKING:
+    from builders.filters import Selection
     from builders.inputs import Inputs
     from lcb_rb.schema import PreferencePair
 
 app = typer.Typer(no_args_is_help=True, help="Make datasets of preference pairs.")
 
 Samples = Annotated[list[Path], typer.Option(help="Files of samples; `starter` for the embedded set.")]
-MoreSamples = Annotated[list[Path] | None, typer.Argument(help="More files of samples.", show_default=False)]
 Problems = Annotated[list[Path], typer.Option(help="Files of problems with tests, for samples without a grade.")]
+Verdicts = Annotated[list[Path], typer.Option(help="Files that `recode grade` wrote: no sample in them is run again.")]
 Out = Annotated[Path, typer.Option(help="Directory to make.")]
 MinChars = Annotated[int, typer.Option(min=0, help="Shortest reasoning, code blocks not counted.")]
 Excluded = Annotated[list[Path], typer.Option(help="Files of problems that must not occur.")]
@@ -31,6 +32,7 @@ def lcb_rb(
     out: Out,
     more_samples: MoreSamples = None,
     problems: Problems = [],  # noqa: B006 - typer copies it
+    verdicts: Verdicts = [],  # noqa: B006
     min_reasoning_chars: MinChars = 200,
     window: Window = ":",
     exclude_problems: Excluded = [],  # noqa: B006
@@ -41,7 +43,8 @@ def lcb_rb(
     from builders.lcb_rb import build
 
     files = [*samples, *(more_samples or [])]
-    inputs = _inputs(files, problems, min_reasoning_chars, window, exclude_problems, allow_weak_isolation)
+    selection = _selection(min_reasoning_chars, window, exclude_problems)
+    inputs = _inputs(files, problems, verdicts, selection, exclude_problems, allow_weak_isolation)
     built = build(inputs, out)
     _report(built.pairs, built.n_samples, built.drops, out, as_json)
 
@@ -52,9 +55,10 @@ def crpl(
     out: Out,
     more_samples: MoreSamples = None,
     problems: Problems = [],  # noqa: B006
+    verdicts: Verdicts = [],  # noqa: B006
     min_reasoning_chars: MinChars = 200,
     rewriter: Annotated[str, typer.Option(help="Who rewrites: rules.")] = "rules",
-    seed: Annotated[int, typer.Option(help="Of the places that the rules choose.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of the places that the rules choose.")] = 0,
     window: Window = ":",
     exclude_problems: Excluded = [],  # noqa: B006
     allow_weak_isolation: WeakIsolation = False,
@@ -64,23 +68,33 @@ def crpl(
     from builders.crpl import build
 
     files = [*samples, *(more_samples or [])]
-    inputs = _inputs(files, problems, min_reasoning_chars, window, exclude_problems, allow_weak_isolation)
+    selection = _selection(min_reasoning_chars, window, exclude_problems)
+    inputs = _inputs(files, problems, verdicts, selection, exclude_problems, allow_weak_isolation)
     built = build(inputs, out, rewriter=rewriter, seed=seed)
     _report(built.pairs, built.n_samples, built.drops, out, as_json)
 
 
-def _inputs(
-    samples: list[Path], problems: list[Path], min_chars: int, window: str, excluded: list[Path], weak: bool
-) -> "Inputs":
+def _selection(min_chars: int, window: str, excluded: list[Path]) -> "Selection":
     from builders.filters import Selection
-    from builders.inputs import Inputs
-    from lcb_rb.schema import Isolation
     from lcb_rb.sources import read_problems
 
     ids = frozenset(read_problems(excluded)) if excluded else frozenset()
+    return Selection(min_chars, parse_window(window), ids)
+
+
+def _inputs(
+    samples: list[Path],
+    problems: list[Path],
+    verdicts: list[Path],
+    selection: "Selection",
+    excluded: list[Path],
+    weak: bool,
+) -> "Inputs":
+    from builders.inputs import Inputs
+    from lcb_rb.schema import Isolation
+
     least = Isolation.RLIMITS_ONLY if weak else Isolation.NO_NAMESPACES
-    selection = Selection(min_chars, parse_window(window), ids)
-    return Inputs(samples, problems, selection, least_isolation=least)
+    return Inputs(samples, problems, verdicts, selection, excluded, least)
 
 
 def _report(

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from builders import inputs as sources
-from builders.card import CARD, count_table, drop_table, input_table, render_card
+from builders.card import CARD, count_table, drop_table, input_table, refuse_foreign, render_card
 from builders.filters import nothing_left
 from builders.inputs import Inputs, Material
 from builders.lcb_rb import command
@@ -26,6 +26,7 @@ def build(inputs: Inputs, out: Path, *, rewriter: str = "rules", seed: int = 0) 
     """
     if rewriter not in REWRITERS:
         raise InputError(f"--rewriter {rewriter!r} is not known; choose one of {', '.join(REWRITERS)}")
+    refuse_foreign(out, "crpl")
     material = sources.read(inputs)
     with staged_directory(out, CARD) as stage:
         results = sources.grade(material, inputs, stage)
@@ -34,11 +35,11 @@ def build(inputs: Inputs, out: Path, *, rewriter: str = "rules", seed: int = 0) 
             raise nothing_left(built.drops)
         for split, pairs in built.splits.items():
             write_pairs(pairs, stage, split)
-        (stage / CARD).write_text(_card(inputs, built, material, results), encoding="utf-8")
+        (stage / CARD).write_text(_card(inputs, built, material, results, seed), encoding="utf-8")
     return built
 
 
-def _card(inputs: Inputs, built: Rewritten, material: Material, results: Mapping[str, Result]) -> str:
+def _card(inputs: Inputs, built: Rewritten, material: Material, results: Mapping[str, Result], seed: int) -> str:
     edits = [edit for pair in built.pairs for edit in pair.edits]
     longer = Counter(
         "equal" if difference == 0 else "longer" if difference > 0 else "shorter"
@@ -53,6 +54,6 @@ def _card(inputs: Inputs, built: Rewritten, material: Material, results: Mapping
         "grades": sources.describe_grades(material.samples, results),
         "inputs": input_table(material.files),
         "drops": drop_table(built.drops),
-        "command": command("crpl", inputs),
+        "command": command("crpl", inputs, "--seed", str(seed)),
     }
     return render_card("crpl", "CRPL pairs", built.splits, fields)

@@ -14,7 +14,6 @@ _SEVERAL_ANSWERS = re.compile(
     r"|\bmultiple\b[^.]{0,80}\bany\b|\bany( one)? of (them|these)\b[^.]{0,40}\b(accepted|correct)\b",
     re.IGNORECASE,
 )
-_UNEQUAL = re.compile(r"(\S+) != (\S+)$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,12 +123,12 @@ def _code_left_out(problem: Problem, sample: Sample) -> bool:
 
 
 def _decimals_agree(message: str) -> bool:
-    match = _UNEQUAL.search(message)
-    if not match or "." not in match[2]:
+    left, sign, right = message.rpartition(" != ")
+    if not sign or "." not in right:
         return False
     try:
-        got, expected = float(match[1]), float(match[2])
-    except ValueError:
+        got, expected = float(left.split()[-1]), float(right)
+    except (ValueError, IndexError):
         return False
     return abs(got - expected) <= 1e-6 * max(1.0, abs(expected))
 

@@ -9,6 +9,7 @@ from builders.filters import Keep, Selection
 from lcb_rb.errors import GradingError
 from lcb_rb.execution import Limits, require_isolation
 from lcb_rb.execution.journal import grade_samples
+from lcb_rb.execution.verdicts import read_verdicts
 from lcb_rb.progress import bar
 from lcb_rb.schema import Isolation, Problem, Result, Sample
 from lcb_rb.sources import read_problems, read_samples
@@ -22,8 +23,12 @@ class Inputs:
     """Files of samples."""
     problems: Sequence[Path] = ()
     """Files of problems with tests, for samples without a stored grade."""
+    verdicts: Sequence[Path] = ()
+    """Files of `recode grade`; a sample in them is not run again."""
     selection: Selection = field(default_factory=Selection)
     """Which samples may be used."""
+    excluded_files: Sequence[Path] = ()
+    """Where the selection's excluded problems were read, for the card."""
     least_isolation: Isolation = Isolation.NO_NAMESPACES
     """Refuse to run code below this level."""
     limits: Limits = field(default_factory=Limits)
@@ -38,6 +43,8 @@ class Material:
 
     samples: list[Sample]
     problems: dict[str, Problem]
+    results: dict[str, Result]
+    """Verdicts that were given, by sample id."""
     ungraded: list[Sample]
     """Samples that may be used and must be run first."""
     files: dict[str, int]
@@ -52,20 +59,25 @@ def read(inputs: Inputs) -> Material:
     """
     found = read_samples(inputs.samples)
     problems = {**found.problems, **(read_problems(inputs.problems) if inputs.problems else {})}
+    results = read_verdicts(inputs.verdicts)
     ungraded = [
-        sample for sample in found.samples if _must_run(sample, problems.get(sample.problem_id), inputs.selection)
+        sample
+        for sample in found.samples
+        if sample.id not in results and _must_run(sample, problems.get(sample.problem_id), inputs.selection)
     ]
     if ungraded:
         require_isolation(inputs.least_isolation)
-    return Material(found.samples, problems, ungraded, found.files)
+    return Material(found.samples, problems, results, ungraded, found.files)
 
 
 def grade(material: Material, inputs: Inputs, stage: Path) -> dict[str, Result]:
-    """Returns our own grades by sample id; a killed run goes on from the journal in the stage.
+    """Returns all verdicts by sample id, given and own; a killed run goes on from the journal in the stage.
 
     Raises:
         GradingError: not one sample could be graded.
     """
+    if not material.ungraded:
+        return material.results
     with bar("grading", len(material.ungraded)) as advance:
         results = grade_samples(
             material.ungraded,
@@ -78,15 +90,16 @@ def grade(material: Material, inputs: Inputs, stage: Path) -> dict[str, Result]:
     failed = [result for result in results.values() if result.passed is None]
     if failed and len(failed) == len(results):
         raise GradingError(f"not one of {len(failed)} samples could be graded: {failed[0].message}")
-    return results
+    return {**material.results, **results}
 
 
 def describe_grades(samples: Sequence[Sample], results: Mapping[str, Result]) -> str:
     """Returns where the grades come from, in one sentence."""
     stored = sum(sample.passed is not None and sample.id not in results for sample in samples)
-    levels = ", ".join(sorted({result.isolation for result in results.values()}))
-    own = f" (isolation {levels})" if results else ""
-    return f"Grades: {stored} as stored in the input, {len(results)} from running the code{own}."
+    own = [results[sample.id] for sample in samples if sample.id in results]
+    levels = ", ".join(sorted({result.isolation for result in own}))
+    level = f" (isolation {levels})" if own else ""
+    return f"Grades: {stored} as stored in the input, {len(own)} from running the code{level}."
 
 
 def _must_run(sample: Sample, problem: Problem | None, selection: Selection) -> bool:

@@ -5,12 +5,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from builders import inputs as sources
-from builders.card import CARD, count_table, drop_table, input_table, render_card
+from builders.card import CARD, count_table, drop_table, input_table, refuse_foreign, render_card
 from builders.filters import nothing_left
 from builders.inputs import Inputs, Material
 from builders.natural import Built, build_pairs
 from lcb_rb.pairs import write_pairs
-from lcb_rb.schema import Result
+from lcb_rb.schema import Isolation, Result
 from lcb_rb.writing import staged_directory
 
 
@@ -20,6 +20,7 @@ def build(inputs: Inputs, out: Path) -> Built:
     Raises:
         InputError: an input is wrong, no pair comes out, or samples must be run and the isolation does not suffice.
     """
+    refuse_foreign(out, "lcb-rb")
     material = sources.read(inputs)
     with staged_directory(out, CARD) as stage:
         results = sources.grade(material, inputs, stage)
@@ -31,15 +32,19 @@ def build(inputs: Inputs, out: Path) -> Built:
     return built
 
 
-def command(name: str, inputs: Inputs) -> str:
+def command(name: str, inputs: Inputs, *options: str) -> str:
     """Returns the command line that builds the same pairs, with bare file names."""
     selection = inputs.selection
     words = ["recode", "build", name, "--samples", *sorted(path.name for path in inputs.samples)]
     words += [word for file in sorted(path.name for path in inputs.problems) for word in ("--problems", file)]
+    words += [word for file in sorted(path.name for path in inputs.verdicts) for word in ("--verdicts", file)]
     words += ["--min-reasoning-chars", str(selection.min_reasoning_chars)]
     words += ["--window", str(selection.window)] if str(selection.window) != ":" else []
-    words += ["--exclude-problems", "FILE"] if selection.excluded else []
-    return shlex.join([*words, "--out", "DIR"])
+    words += [
+        word for file in sorted(path.name for path in inputs.excluded_files) for word in ("--exclude-problems", file)
+    ]
+    words += ["--allow-weak-isolation"] if inputs.least_isolation is Isolation.RLIMITS_ONLY else []
+    return shlex.join([*words, *options, "--out", "DIR"])
 
 
 def _card(inputs: Inputs, built: Built, material: Material, results: Mapping[str, Result]) -> str:

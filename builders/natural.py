@@ -66,7 +66,7 @@ def build_pairs(
             found = _pairs_of_group(problems[problem_id], group, results, drops)
             pairs += found
             n_after += len(found) if place == "after" else 0
-    return Built(sorted(pairs, key=lambda pair: pair.id), len(samples), drops, n_after)
+    return Built(sorted(pairs, key=lambda pair: pair.id), len(samples), +drops, n_after)
 
 
 def match_by_length(accepted: Sequence[Sample], failed: Sequence[Sample]) -> list[tuple[Sample, Sample]]:

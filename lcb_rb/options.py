@@ -1,6 +1,7 @@
 """Options that several commands share, and how their texts are read."""
 
 import datetime
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -9,6 +10,10 @@ from lcb_rb.errors import InputError
 from lcb_rb.window import Window
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+MoreSamples = Annotated[
+    list[Path] | None,
+    typer.Argument(metavar="[FILE]...", help="More files of samples, after --samples.", show_default=False),
+]
 WeakIsolation = Annotated[bool, typer.Option("--allow-weak-isolation", help="Run code without a full sandbox.")]
 
 
@@ -25,4 +30,7 @@ def parse_window(text: str) -> Window:
         raise InputError(f"--window {text!r}: {error}; write it as 2024-10-01: or 2024-10-01:2025-01-31") from error
     if not colon:
         raise InputError(f"--window {text!r}: no colon; write it as 2024-10-01: or 2024-10-01:2025-01-31")
-    return Window(*days)
+    window = Window(*days)
+    if window.start and window.end and window.end < window.start:
+        raise InputError(f"--window {text!r}: it ends before it starts; write it as 2024-10-01:2025-01-31")
+    return window

@@ -1,6 +1,7 @@
 """Preference pairs as parquet files in the layout of a Hub dataset: `data/{split}-00000-of-00001.parquet`."""
 
 import hashlib
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import pyarrow.parquet as pq
 from pydantic import ValidationError
 
 from lcb_rb.errors import InputError, input_error
-from lcb_rb.schema import Edit, PreferencePair, Problem
+from lcb_rb.schema import PreferencePair, Problem
 
 _MESSAGES = pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))
 _EDITS = pa.list_(
@@ -96,8 +97,7 @@ def from_row(row: dict[str, Any]) -> PreferencePair:
         ValidationError: a column is missing or has a value that a pair cannot have.
     """
     known = {name: row[name] for name in PreferencePair.model_fields if name in row}
-    edits = tuple(Edit(**edit) for edit in known.pop("edits", None) or ())
-    return PreferencePair(**known, edits=edits)
+    return PreferencePair.model_validate({**known, "edits": known.get("edits") or ()})
 
 
 def write_pairs(pairs: Sequence[PreferencePair], directory: Path, split: str) -> Path:
@@ -128,9 +128,11 @@ def pair_files(directory: Path, split: str | None = None) -> list[Path]:
     if not directory.is_dir():
         fix = "give a directory made by `recode build`; a Hub dataset is fetched by `hf download`"
         raise input_error(directory, "is not a directory", fix)
-    files = sorted((directory / "data").glob(f"{split or '*'}-*-of-*.parquet"))
+    name = re.compile(rf"{'.+' if split is None else re.escape(split)}-\d+-of-\d+\.parquet")
+    files = sorted(path for path in (directory / "data").glob("*.parquet") if name.fullmatch(path.name))
     if not files:
-        raise input_error(directory, f"has no data/{split or '*'}-*.parquet", "build it with `recode build`")
+        wanted = "*" if split is None else split
+        raise input_error(directory, f"has no data/{wanted}-*.parquet", "build it with `recode build`")
     return files
 
 
@@ -149,13 +151,15 @@ def _message(role: str, content: str) -> dict[str, str]:
 def _read_file(path: Path) -> list[PreferencePair]:
     try:
         table = pq.read_table(path)
-    except (pa.ArrowInvalid, OSError) as error:
-        raise input_error(path, f"is not a parquet file: {error}", "build it again") from error
-    missing = [name for name in SCHEMA.names if name not in _DERIVED and name not in table.column_names]
+        columns, rows = table.column_names, table.to_pylist()
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        cause = " ".join(str(error).split())
+        raise input_error(path, f"is not a parquet file: {cause}", "build it again") from error
+    missing = [name for name in SCHEMA.names if name not in _DERIVED and name not in columns]
     if missing:
         raise input_error(path, "is missing", "build it again with `recode build`", field=missing[0])
     pairs = []
-    for index, row in enumerate(table.to_pylist()):
+    for index, row in enumerate(rows):
         try:
             pairs.append(from_row(row))
         except ValidationError as error:

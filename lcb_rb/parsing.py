@@ -10,12 +10,12 @@ from lcb_rb.schema import Place
 
 Format = Literal["tags", "markdown", "code", "text"]
 
-MAX_CODE_CHARS = 200_000
-"""Longer texts are not tried as plain code."""
+MAX_CODE_CHARS = 50_000
+"""Longer texts are not tried as plain code: Python's parser takes quadratic time on some."""
 
-_FENCE = re.compile(r"^(?P<indent>[ \t]*)(?P<fence>`{3,}|~{3,})[ \t]*(?P<info>[^\n`]*)$", re.MULTILINE)
-_PYTHON = frozenset({"python", "python3", "py", "py3", ""})
-_NAMES_CODE = re.compile(r"\b(code|solution|implementation|program|python)\b", re.IGNORECASE)
+_FENCE = re.compile(r"^(?P<indent>[ \t]*+)(?P<fence>`{3,}+|~{3,}+)(?P<info>[^\n`]*+)$", re.MULTILINE)
+_PYTHON = frozenset({"python", "python3", "py", "py3"})
+_NAMES_CODE = re.compile(r"(\b|_)(code|solution|implementation|program|python)(\b|_)", re.IGNORECASE)
 _HEADING = re.compile(r"#{1,6} .{0,80}|(\*\*|__).{1,80}\1:?|.{0,120}:")
 
 
@@ -53,24 +53,29 @@ def parse_completion(text: str) -> Parsed:
     Three formats are known: `<think>...</think><answer>...</answer>` (the opening tag may have been part of the
     prompt, the answer tags may be missing), markdown whose last fenced Python block is the solution, and plain code. In
     markdown the reasoning is the text before the first Python block; only when that is empty, the text after it,
-    placed "after".
+    placed "after". Blocks that name no language count as Python where no block does.
     """
     head, tag, tail = text.partition("</think>")
     if tag or "<think>" in text:
         return Parsed(_after(head, "<think>").strip(), "before", _answer(tail), "tags")
-    python = [block for block in code_blocks(text) if block.language in _PYTHON]
+    python = _python_blocks(text)
     if not python:
         is_code = _is_code(text)
         return Parsed("" if is_code else text.strip(), "before", text if is_code else "", "code" if is_code else "text")
     before = _without_lead_in(text[: python[0].start])
     if before:
         return Parsed(before, "before", python[-1].body, "markdown")
-    return Parsed(prose(text), "after", python[-1].body, "markdown")
+    return Parsed(prose(text[python[0].start :]), "after", python[-1].body, "markdown")
 
 
 def render_completion(reasoning: str, code: str) -> str:
-    """Returns the `<think>/<answer>` completion that parses back to the two parts."""
-    return f"<think>\n{reasoning}\n</think>\n<answer>\n```python\n{code}```\n</answer>"
+    """Returns the `<think>/<answer>` completion that parses back to the two parts, the code ended by a newline.
+
+    Not so for a reasoning with `</think>` or blanks around it and a code with `</answer>`.
+    """
+    fence = "`" * max(3, 1 + max(map(len, re.findall("`+", code)), default=0))
+    ended = code if code.endswith("\n") or not code else code + "\n"
+    return f"<think>\n{reasoning}\n</think>\n<answer>\n{fence}python\n{ended}{fence}\n</answer>"
 
 
 def code_blocks(text: str) -> list[Block]:
@@ -114,20 +119,28 @@ def _after(text: str, tag: str) -> str:
 
 def _answer(tail: str) -> str:
     inner = _after(tail, "<answer>").partition("</answer>")[0]
-    python = [block for block in code_blocks(inner) if block.language in _PYTHON]
+    python = _python_blocks(inner)
     if python:
         return python[-1].body
     return inner.strip("\n") if "<answer>" in tail or _is_code(inner) else ""
 
 
+def _python_blocks(text: str) -> list[Block]:
+    blocks = code_blocks(text)
+    marked = [block for block in blocks if block.language in _PYTHON]
+    return marked or [block for block in blocks if not block.language]
+
+
 def _without_lead_in(text: str) -> str:
     """Removes last lines such as "Here's the python solution:" or "### Code"."""
-    while True:
-        text = text.strip()
-        rest, _, last = text.rpartition("\n")
-        if not (_NAMES_CODE.search(last) and _HEADING.fullmatch(last.strip())):
-            return text
-        text = rest
+    lines = text.split("\n")
+    while lines and (not lines[-1].strip() or _leads_in(lines[-1].strip())):
+        lines.pop()
+    return "\n".join(lines).strip()
+
+
+def _leads_in(line: str) -> bool:
+    return bool(_NAMES_CODE.search(line) and _HEADING.fullmatch(line))
 
 
 def _is_code(text: str) -> bool:

@@ -1,6 +1,8 @@
 """Reading JSON Lines and JSON arrays, plain or compressed, with errors that name the file and the line."""
 
+import codecs
 import gzip
+import io
 import json
 import lzma
 import re
@@ -8,8 +10,6 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any, cast
-
-import zstandard
 
 from lcb_rb.errors import input_error
 
@@ -19,6 +19,9 @@ SUFFIXES = (".gz", ".xz", ".zst")
 
 _OPENING = re.compile(r"\s*\[\s*")
 _SEPARATOR = re.compile(r"\s*([,\]])\s*")
+_HALF_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
+_HALF = re.compile(r"[\ud800-\udfff]")
+_BAD_NAME = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 
 
 def bare_name(path: Path) -> str:
@@ -30,7 +33,7 @@ def read_json_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yields (line number from 1, object) of a JSON Lines file; blank lines are passed over.
 
     Raises:
-        InputError: the file is missing, a directory, empty, cut, not UTF-8, not JSON, or has a line over 32 MiB.
+        InputError: the file is missing, no regular file, empty, cut, not UTF-8, not JSON, or has a line over 32 MiB.
     """
     seen = False
     for number, text in _lines(path):
@@ -57,6 +60,9 @@ def read_json_array(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         if not separator:
             line = 1 + text.count("\n", 0, end)
             raise input_error(path, "invalid JSON: the list is cut", "get the file again", line=line)
+        if separator[1] == "]" and separator.end() < len(text):
+            line = 1 + text.count("\n", 0, separator.end())
+            raise input_error(path, "invalid JSON: text after the list", "put all records in one list", line=line)
         if separator[1] == "]":
             return
         line += text.count("\n", position, separator.end())
@@ -65,10 +71,25 @@ def read_json_array(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
 
 def is_json_array(path: Path) -> bool:
     """Returns whether the text starts with `[`; errors as `read_json_lines`."""
-    for _, raw in _raw_lines(path):
-        if raw.strip():
-            return raw.lstrip()[:1] == b"["
+    for number, raw in _raw_lines(path):
+        text = (raw.removeprefix(codecs.BOM_UTF8) if number == 1 else raw).lstrip()
+        if text:
+            return text[:1] == b"["
     raise input_error(path, "is empty", "give a file with at least one record")
+
+
+def parse_json(text: str) -> object:
+    """Returns the value of a JSON text.
+
+    Raises:
+        ValueError: not JSON, nested too deeply, or it holds NaN, an infinite number or half a character.
+    """
+    try:
+        value: object = _DECODER.decode(text)
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+    _refuse_half_characters(value, text)
+    return value
 
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
@@ -84,10 +105,9 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def _raw_lines(path: Path) -> Iterator[tuple[int, bytes]]:
-    if path.is_dir():
-        raise input_error(path, "is a directory", "name the files in it")
     number = total = 0
     try:
+        _refuse_special(path)
         with _open(path) as stream:
             while raw := stream.readline(MAX_LINE_BYTES + 1):
                 number, total = number + 1, total + len(raw)
@@ -96,8 +116,17 @@ def _raw_lines(path: Path) -> Iterator[tuple[int, bytes]]:
                 yield number, raw
     except FileNotFoundError as error:
         raise input_error(path, "does not exist", "check the path") from error
-    except (OSError, EOFError, lzma.LZMAError, zlib.error, zstandard.ZstdError) as error:
+    except (OSError, EOFError, lzma.LZMAError, zlib.error) as error:
         raise input_error(path, f"cannot be read: {error}", "get the file again", line=number + 1) from error
+
+
+def _refuse_special(path: Path) -> None:
+    if path.is_dir():
+        raise input_error(path, "is a directory", "name the files in it")
+    if path.is_fifo() or path.is_socket():
+        raise input_error(path, "is a pipe", "save it to a file first: the name and a second reading are needed")
+    if _BAD_NAME.search(path.name):
+        raise input_error(ascii(str(path)), "has a name with control characters or not in UTF-8", "rename it")
 
 
 def _open(path: Path) -> IO[bytes]:
@@ -106,21 +135,24 @@ def _open(path: Path) -> IO[bytes]:
     if path.suffix == ".xz":
         return lzma.open(path, "rb")
     if path.suffix == ".zst":
-        return cast("IO[bytes]", zstandard.open(path, "rb"))
+        import pyarrow as pa  # its reader notices a cut file, that of zstandard does not
+
+        return io.BufferedReader(pa.CompressedInputStream(path.open("rb"), "zstd"))
     return path.open("rb")
 
 
 def _parse(path: Path, line: int, text: str) -> object:
     try:
-        return json.loads(text, parse_constant=_refuse_constant, parse_float=_finite_float)
-    except (ValueError, RecursionError) as error:
+        return parse_json(text)
+    except ValueError as error:
         raise input_error(path, _json_fault(error), "mend or remove the line", line=line) from error
 
 
 def _parse_at(path: Path, text: str, position: int) -> tuple[object, int]:
     try:
-        decoder = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_finite_float)
-        return decoder.raw_decode(text, position)
+        value, end = _DECODER.raw_decode(text, position)
+        _refuse_half_characters(value, text, position, end)
+        return value, end
     except (ValueError, RecursionError) as error:
         fault = error.pos if isinstance(error, json.JSONDecodeError) else position
         line = 1 + text.count("\n", 0, fault)
@@ -142,6 +174,31 @@ def _finite_float(text: str) -> float:
     if value in (float("inf"), float("-inf")):
         raise ValueError(f"{text} is out of range")
     return value
+
+
+_DECODER = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_finite_float)
+
+
+def _refuse_half_characters(value: object, text: str, start: int = 0, end: int | None = None) -> None:
+    """Refuses one half of a surrogate pair: JSON can escape it, no UTF-8 file can hold it."""
+    if not _HALF_ESCAPE.search(text, start, len(text) if end is None else end):
+        return
+    for string in _strings(value):
+        half = _HALF.search(string)
+        if half:
+            raise ValueError(f"{half[0]!a} is half a character")
+
+
+def _strings(value: object) -> Iterator[str]:
+    waiting = [value]
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, str):
+            yield item
+        elif isinstance(item, dict):
+            waiting += [*item.keys(), *item.values()]
+        elif isinstance(item, list):
+            waiting += item
 
 
 def _as_object(path: Path, line: int, value: object) -> dict[str, Any]:

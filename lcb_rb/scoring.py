@@ -15,7 +15,7 @@ def score_directory(
     directory: Path,
     *,
     split: str | None = None,
-    fit_on: tuple[Path, str | None] | None = None,
+    fit_on: Path | None = None,
     seed: int = 0,
     command: str = "",
 ) -> Report:
@@ -25,7 +25,7 @@ def score_directory(
         model: Name of a baseline, `tfidf`, or a directory with a model.
         directory: Of the pairs.
         split: One split of them; all when None.
-        fit_on: Directory and split that `tfidf` learns from.
+        fit_on: Directory that `tfidf` learns from: its train split, or all where it has none.
         seed: Of the bootstrap and of random scorers.
         command: What was called, for the report.
 
@@ -33,7 +33,7 @@ def score_directory(
         InputError: no such scorer or pairs, or `fit_on` shares problems with the pairs.
     """
     pairs = read_pairs(directory, split)
-    training = _training_pairs(*fit_on, pairs) if fit_on else None
+    training = _training_pairs(fit_on, pairs) if fit_on else None
     scorer = load_scorer(model, seed=seed, fit_on=training)
     with bar(f"scoring with {scorer.name}", 2 * len(pairs)) as advance:
         return score_pairs(
@@ -47,8 +47,9 @@ def score_directory(
         )
 
 
-def _training_pairs(directory: Path, split: str | None, evaluated: list[PreferencePair]) -> list[PreferencePair]:
-    training = read_pairs(directory, split)
+def _training_pairs(directory: Path, evaluated: list[PreferencePair]) -> list[PreferencePair]:
+    has_split = any(path.name.startswith("train-") for path in pair_files(directory))
+    training = read_pairs(directory, "train" if has_split else None)
     shared = sorted({pair.problem_id for pair in training} & {pair.problem_id for pair in evaluated})
     if shared:
         raise InputError(

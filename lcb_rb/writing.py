@@ -1,5 +1,7 @@
 """Writing files and directories that are never seen half done."""
 
+import contextlib
+import errno
 import fcntl
 import json
 import os
@@ -22,13 +24,40 @@ def write_text(path: Path, text: str) -> None:
     Raises:
         InputError: the place cannot be written.
     """
-    partial = path.with_name(f".{path.name}.partial")
+    data = text.encode("utf-8")
     try:
+        partial = _partial(path)
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(path)
     except OSError as error:
         raise _unwritable(path, error) from error
+    try:
+        partial.write_bytes(data)
+        partial.replace(path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            partial.unlink()
+        raise _unwritable(path, error) from error
+
+
+def require_writable(path: Path) -> None:
+    """Refuses, before long work, a place where `write_text` would fail; leaves nothing behind.
+
+    Raises:
+        InputError: the place cannot be written.
+    """
+    missing = []
+    try:
+        partial = _partial(path)
+        missing = [parent for parent in path.absolute().parents if not parent.exists()]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial.touch()
+        partial.unlink()
+    except OSError as error:
+        raise _unwritable(path, error) from error
+    finally:
+        for parent in missing:
+            with contextlib.suppress(OSError):
+                parent.rmdir()
 
 
 @contextmanager
@@ -36,19 +65,20 @@ def staged_directory(out: Path, marker: str) -> Iterator[Path]:
     """Yields a directory beside `out` that takes its place when the block ends without an error.
 
     The stage outlives a kill: what is named `*.journal` in it is kept for the rerun and removed at the end. An `out`
-    that exists is replaced only when it is empty or holds the file `marker`, the sign that the same command built it.
+    that exists is replaced only when it is empty or holds the file `marker`, the sign that the same command built it,
+    and nothing hidden (a clone's .git).
 
     Raises:
         InputError: `out` holds something else, cannot be written, or another process is writing it.
     """
-    out = out.absolute()
-    if out.exists() and not _replaceable(out, marker):
-        raise InputError(f"{out}: exists and was not built by this command; choose another --out or remove it")
-    stage = out.with_name(f".{out.name}.partial")
     try:
+        out = out.resolve()
+        if out.exists() and not _replaceable(out, marker):
+            raise InputError(f"{out}: holds what this command did not build; choose another --out or remove it")
+        stage = out.with_name(f".{out.name}.partial")
         stage.mkdir(parents=True, exist_ok=True)
         handle = os.open(stage, os.O_RDONLY)
-    except OSError as error:
+    except (OSError, RuntimeError) as error:  # RuntimeError: links in a circle, before Python 3.13
         raise _unwritable(out, error) from error
     try:
         _lock(handle, out)
@@ -59,13 +89,26 @@ def staged_directory(out: Path, marker: str) -> Iterator[Path]:
             _abandon(stage)
             raise
         _clear(stage, journals=True)
-        _replace(stage, out)
+        try:
+            _replace(stage, out)
+        except OSError as error:
+            _abandon(stage)
+            raise _unwritable(out, error) from error
     finally:
         os.close(handle)
 
 
+def _partial(path: Path) -> Path:
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, "is a directory")
+    return path.with_name(f".{path.name}.partial")
+
+
 def _replaceable(out: Path, marker: str) -> bool:
-    return out.is_dir() and ((out / marker).is_file() or not any(out.iterdir()))
+    if not out.is_dir():
+        return False
+    names = [item.name for item in out.iterdir()]
+    return not names or (marker in names and not any(name.startswith(".") for name in names))
 
 
 def _lock(handle: int, out: Path) -> None:
@@ -97,5 +140,6 @@ def _replace(stage: Path, out: Path) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
-def _unwritable(path: Path, error: OSError) -> InputError:
-    return InputError(f"{path}: cannot be written ({error.strerror}); choose another --out")
+def _unwritable(path: Path, error: Exception) -> InputError:
+    reason = error.strerror if isinstance(error, OSError) else error
+    return InputError(f"{path}: cannot be written ({reason}); choose another --out")

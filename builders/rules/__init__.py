@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from builders.rules import coherence, facts, rigor
-from builders.rules.text import Replacement
+from builders.rules.text import Replacement, keeps_format
 from lcb_rb.parsing import code_blocks
 from lcb_rb.schema import Dimension, Edit, Variant
 
@@ -42,7 +42,7 @@ def degrade(reasoning: str, sample_id: str, *, rules: Sequence[Rule] = RULES, se
     blocks = [(block.start, block.end) for block in code_blocks(reasoning)]
     variants = []
     for rule in rules:
-        places = [place for place in rule.find(reasoning) if _outside(place, blocks)]
+        places = [place for place in rule.find(reasoning) if _outside(place, blocks) and keeps_format(reasoning, place)]
         if places:
             place = places[_draw(seed, sample_id, rule.name) % len(places)]
             edit = Edit(rule=rule.name, dimension=rule.dimension, **place.fields())
@@ -63,8 +63,9 @@ def apply_edit(reasoning: str, edit: Edit) -> str:
 
 
 def _outside(place: Replacement, blocks: Sequence[tuple[int, int]]) -> bool:
-    end = place.start + len(place.before)
-    return all(end <= start or place.start >= stop for start, stop in blocks)
+    """Returns whether the place lies outside the blocks; what is inserted may not touch a fence either."""
+    end, distance = place.start + len(place.before), 0 if place.before else 1
+    return all(end + distance <= start or place.start >= stop + distance for start, stop in blocks)
 
 
 def _draw(*parts: object) -> int:

@@ -1,22 +1,21 @@
 """`grade`: from a problem's tests and a solution to a verdict, computed outside the process that runs the solution.
 
-Covered: time, memory and output limits, a fresh process in its own session and temporary directory, an empty
+Covered: time, memory and output limits, a fresh process in its own session and temporary directory, a scrubbed
 environment, expected values that never enter the process. Not covered: files, network and other processes are open to
 the code, and a daemon that leaves the session outlives it. So the level is `rlimits-only`, and callers must allow it
 (`require_isolation`).
 """
 
 import os
-import tempfile
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from pathlib import Path
 
 from lcb_rb.errors import GradingError, InputError
 from lcb_rb.execution import kinds
 from lcb_rb.execution.kinds import Finding, Limits
+from lcb_rb.execution.scratch import scratch_directory
 from lcb_rb.schema import Isolation, Problem, Result, Verdict
 
 LEVEL = Isolation.RLIMITS_ONLY
@@ -39,15 +38,18 @@ def grade(problem: Problem, solution: str, limits: Limits | None = None) -> Resu
     if not solution.strip():
         return _result(Finding(Verdict.NO_CODE, "the sample holds no code"), start)
     try:
-        with tempfile.TemporaryDirectory(prefix="recode-") as directory:
-            finding = kinds.run(problem, solution, limits or Limits(), Path(directory))
+        with scratch_directory() as directory:
+            finding = kinds.run(problem, solution, limits or Limits(), directory)
     except (GradingError, OSError) as error:
         finding = Finding(Verdict.UNGRADED, str(error))
     return _result(finding, start)
 
 
 def grade_many(
-    items: Iterable[tuple[Problem, str]], workers: int | None = None, limits: Limits | None = None
+    items: Iterable[tuple[Problem, str]],
+    workers: int | None = None,
+    limits: Limits | None = None,
+    settled: Callable[[int, Result], None] = lambda index, result: None,
 ) -> Iterator[Result]:
     """Yields the results of (problem, solution) items in their order; at most four a worker are taken ahead.
 
@@ -55,13 +57,20 @@ def grade_many(
         items: Read as needed, so it may be endless.
         workers: Processes at a time; the number of CPUs when None.
         limits: As in `grade`.
+        settled: Called in a worker's thread with number and result of an item as soon as it is done, out of order.
     """
+
+    def work(index: int, problem: Problem, solution: str) -> Result:
+        result = grade(problem, solution, limits)
+        settled(index, result)
+        return result
+
     count = workers or os.cpu_count() or 1
     waiting: deque[Future[Result]] = deque()
     with ThreadPoolExecutor(count) as pool:
         try:
-            for problem, solution in items:
-                waiting.append(pool.submit(grade, problem, solution, limits))
+            for index, (problem, solution) in enumerate(items):
+                waiting.append(pool.submit(work, index, problem, solution))
                 if len(waiting) >= 4 * count:
                     yield waiting.popleft().result()
             while waiting:

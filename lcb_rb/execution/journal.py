@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import threading
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
@@ -51,16 +52,21 @@ def grade_samples(
     limits = limits or Limits()
     keys = {sample.id: (grading_key(problems[sample.problem_id], sample.code, limits), sample) for sample in samples}
     known = _read(journal)
-    missing = {key: sample for key, sample in reversed(keys.values()) if key not in known}
+    missing = {key: sample for key, sample in keys.values() if key not in known}
     for _ in range(len(keys) - len(missing)):
         advance()
     work = ((problems[sample.problem_id], sample.code) for sample in missing.values())
+    order, lock = list(missing), threading.Lock()
     with journal.open("a", encoding="utf-8") as stream:
         stream.write("\n")  # ends a line that a kill has torn
-        for key, result in zip(missing, grade_many(work, workers, limits), strict=True):
-            stream.write(Entry(key=key, result=result).model_dump_json() + "\n")
-            stream.flush()
-            known[key] = result
+
+        def settled(index: int, result: Result) -> None:
+            with lock:
+                known[order[index]] = result
+                stream.write(Entry(key=order[index], result=result).model_dump_json() + "\n")
+                stream.flush()
+
+        for _ in grade_many(work, workers, limits, settled):
             advance()
     return {sample_id: known[key] for sample_id, (key, _) in keys.items()}
 

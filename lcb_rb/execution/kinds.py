@@ -5,16 +5,20 @@ import math
 import signal
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from lcb_rb.errors import GradingError
 from lcb_rb.execution.child import wire
 from lcb_rb.execution.compare import stdout_matches, value_matches
 from lcb_rb.execution.process import Child, FloodError, GoneError, OutOfTimeError, started
+from lcb_rb.execution.scratch import scratch_directory
 from lcb_rb.schema import AssertTests, CallTests, Problem, StdinTests, Verdict
 
 START_S = 60.0
 """Wall time that a fresh interpreter may take to say hello."""
+
+GRACE_S = 10
+"""Wall time after which a child ends itself when its parent, which should have ended it, is gone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +80,7 @@ def run(problem: Problem, solution: str, limits: Limits, directory: Path) -> Fin
                 _run_calls(child, tests, limits)
             elif isinstance(tests, AssertTests):
                 _start(child, _job(code, "assert", _entry_point(problem), limits, 10), limits)
-                _run_check(child, problem.prompt, tests, limits, directory)
+                _run_check(child, problem, tests, limits)
             else:
                 raise GradingError(f"tests of kind {tests.kind if tests else None} cannot be run by this executor")
             finding = ACCEPTED
@@ -101,6 +105,8 @@ def _job(code: str, mode: str, entry_point: str | None, limits: Limits, tests: i
         "limits": {
             "cpu_s": limits.cpu_s,
             "total_cpu_s": math.ceil(limits.cpu_s * tests) + 5,
+            "wall_s": math.ceil(limits.wall_s) + GRACE_S,
+            "total_wall_s": math.ceil(limits.wall_s * (tests + 1)) + GRACE_S,
             "memory_bytes": limits.memory_mb * 2**20,
             "output_bytes": limits.output_mb * 2**20,
         },
@@ -134,6 +140,8 @@ def _ask(child: Child, message: dict[str, Any], limits: Limits, index: int | Non
 def _death(code: int) -> tuple[Verdict, str]:
     if code == -signal.SIGXCPU:
         return Verdict.TIME_LIMIT, "CPU time used up"
+    if code == -signal.SIGALRM:
+        return Verdict.TIME_LIMIT, "wall time of all tests used up"
     if code < 0:
         return Verdict.RUNTIME_ERROR, f"killed by signal {-code}"
     return Verdict.RUNTIME_ERROR, f"exited with status {code} before it answered"
@@ -149,9 +157,10 @@ def _refuse_error(reply: dict[str, Any], index: int | None) -> None:
 def _run_programs(child: Child, tests: StdinTests, limits: Limits) -> None:
     for index, (given, expected) in enumerate(zip(tests.inputs, tests.outputs, strict=True)):
         reply = _ask(child, {"stdin": given}, limits, index)
-        status, cpu_s = reply.get("exit"), reply.get("cpu_s")
-        if not isinstance(status, int) or not isinstance(cpu_s, float):
+        status, cpu_s, peak_mb = reply.get("exit"), reply.get("cpu_s"), reply.get("peak_mb")
+        if not isinstance(status, int) or not _is_amount(cpu_s) or not _is_amount(peak_mb):
             raise _FailedError(Verdict.RUNTIME_ERROR, "the reply was tampered with", index)
+        child.peak_mb = max(child.peak_mb, peak_mb)
         if status == -signal.SIGXCPU or cpu_s > limits.cpu_s:
             raise _FailedError(Verdict.TIME_LIMIT, f"over {limits.cpu_s:g} s", index)
         if reply.get("flooded") is not False:
@@ -164,14 +173,18 @@ def _run_programs(child: Child, tests: StdinTests, limits: Limits) -> None:
             raise _FailedError(Verdict.WRONG_ANSWER, "the output differs", index)
 
 
+def _is_amount(value: object) -> TypeGuard[float]:
+    return isinstance(value, float) and math.isfinite(value)
+
+
 def _run_calls(child: Child, tests: CallTests, limits: Limits) -> None:
     for index, (given, expected) in enumerate(zip(tests.inputs, tests.outputs, strict=True)):
         try:
-            arguments = [json.loads(line) for line in given.split("\n") if line.strip()]
+            arguments = [wire.encode(json.loads(line)) for line in given.split("\n") if line.strip()]
             wanted = json.loads(expected)
-        except ValueError as error:
-            raise GradingError(f"test {index} is not JSON: {error}") from error
-        reply = _ask(child, {"args": [wire.encode(value) for value in arguments]}, limits, index)
+        except (ValueError, RecursionError, wire.Unsendable) as error:
+            raise GradingError(f"test {index} is not usable JSON: {error}") from error
+        reply = _ask(child, {"args": arguments}, limits, index)
         if not value_matches(_value(reply, index), wanted):
             raise _FailedError(Verdict.WRONG_ANSWER, "the result differs", index)
 
@@ -182,25 +195,32 @@ def _value(reply: dict[str, Any], index: int | None) -> object:
         raise _FailedError(Verdict.WRONG_ANSWER, str(reply["unsendable"]), index)
     try:
         return wire.decode(reply["value"])
-    except (KeyError, ValueError, TypeError, RecursionError) as error:
+    except (KeyError, ValueError) as error:
         raise _FailedError(Verdict.WRONG_ANSWER, "the result cannot be read", index) from error
 
 
-def _run_check(child: Child, prompt: str, tests: AssertTests, limits: Limits, directory: Path) -> None:
-    """Lets a second process run the check and passes its calls on to the solution."""
-    with started("judge.py", directory) as judge:
-        said = _of_judge(judge, {"prompt": prompt, "check": tests.check})
+def _run_check(child: Child, problem: Problem, tests: AssertTests, limits: Limits) -> None:
+    """Lets a second process run the check, in a directory of its own, and passes its calls on to the solution."""
+    with scratch_directory() as directory, started("judge.py", directory) as judge:
+        job = {"prompt": problem.prompt, "entry_point": problem.entry_point, "check": tests.check}
+        said = _of_judge(judge, job)
         while "done" not in said:
-            reply = _ask(child, said, limits, None)
-            _value(reply, None) if "error" not in reply else None
-            said = _of_judge(judge, reply)
+            said = _of_judge(judge, _checked(_ask(child, said, limits, None)))
     index = said.get("test_index")
     if said["done"] == "raised":
-        _refuse_error({"error": said["message"].partition(":")[0], "message": said["message"]}, index)
+        _refuse_error(said, index)
     if said["done"] == "failed":
         raise _FailedError(Verdict.WRONG_ANSWER, said["message"], index)
     if said["done"] != "passed":
         raise GradingError(f"the test code is broken: {said['message']}")
+
+
+def _checked(reply: dict[str, Any]) -> dict[str, Any]:
+    """Returns the reply if it is well-formed: an exception, or a value that can be read."""
+    if "error" in reply:
+        return {name: str(reply.get(name, "")) for name in ("error", "text", "message")}
+    _value(reply, None)
+    return {"value": reply["value"]}
 
 
 def _of_judge(judge: Child, message: dict[str, Any]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import selectors
 import signal
 import subprocess
@@ -81,12 +82,15 @@ class Child:
         return self.hear(cpu_s, wall_s)
 
     def close(self) -> int:
-        """Kills the whole group, reaps the child and returns its exit code (negative: signal)."""
+        """Kills the whole group, reaps the child and returns its exit code (negative: signal); again, only the code."""
+        if self.process.returncode is not None:
+            return int(self.process.returncode)
+        self.peak_mb = max(self.peak_mb, _peak_mb(self.process.pid))
         with contextlib.suppress(ProcessLookupError):  # the group may have ended by itself
             os.killpg(self.process.pid, signal.SIGKILL)
         _, status, usage = os.wait4(self.process.pid, 0)
         self.process.returncode = os.waitstatus_to_exitcode(status)
-        self.peak_mb, self.cpu_s = usage.ru_maxrss / 1024, usage.ru_utime + usage.ru_stime
+        self.cpu_s = usage.ru_utime + usage.ru_stime
         for stream in (self.process.stdin, self.process.stdout):
             if stream:
                 stream.close()
@@ -100,7 +104,7 @@ class Child:
             while True:
                 if selector.select(POLL_S):
                     yield
-                elif time.monotonic() - start > wall_s or self._cpu_clock() - cpu_start > cpu_s:
+                if time.monotonic() - start > wall_s or self._cpu_clock() - cpu_start > cpu_s:
                     raise OutOfTimeError
 
     def _cpu_clock(self) -> float:
@@ -112,7 +116,7 @@ class Child:
 
 @contextmanager
 def started(script: str, directory: Path) -> Iterator[Child]:
-    """Yields a fresh child running the script with an empty environment in the directory.
+    """Yields a fresh child running the script in the directory, with an environment that names nothing else.
 
     Raises:
         GradingError: the interpreter could not be started.
@@ -124,7 +128,7 @@ def started(script: str, directory: Path) -> Iterator[Child]:
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             cwd=directory,
-            env={},
+            env={"HOME": str(directory), "TMPDIR": str(directory)},
             start_new_session=True,
             bufsize=0,
         )
@@ -135,8 +139,17 @@ def started(script: str, directory: Path) -> Iterator[Child]:
     try:
         yield child
     finally:
-        if process.returncode is None:
-            child.close()
+        child.close()
+
+
+def _peak_mb(pid: int) -> float:
+    """Returns the peak memory of a living process, else 0; its rusage would count the parent's, from before exec."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return 0.0
+    found = re.search(r"^VmHWM:\s*(\d+) kB$", status, re.MULTILINE)
+    return int(found[1]) / 1024 if found else 0.0
 
 
 def _pipe(stream: object) -> int:

@@ -3,14 +3,12 @@
 Source of the formats: https://github.com/LiveCodeBench/LiveCodeBench. Private tests are pickled there and never read.
 """
 
-import json
 import re
-from datetime import date
 from pathlib import Path
 from typing import Any
 
 from lcb_rb.parsing import parse_completion
-from lcb_rb.reading import bare_name
+from lcb_rb.reading import bare_name, parse_json
 from lcb_rb.schema import CallTests, Problem, Sample, StdinTests
 from lcb_rb.sources.records import Row
 
@@ -80,16 +78,8 @@ def _problem(row: Row, tests: StdinTests | CallTests | None) -> Problem:
         tests=tests,
         difficulty=row.fields.get("difficulty"),
         platform=row.fields.get("platform"),
-        date=_day(row),
+        date=row.day("contest_date"),
     )
-
-
-def _day(row: Row) -> date | None:
-    value = row.text("contest_date", default="")
-    try:
-        return date.fromisoformat(value[:10]) if value else None
-    except ValueError as error:
-        raise row.error("contest_date", f"{value!r} is not a date", "write it as 2025-01-31") from error
 
 
 def _public_tests(row: Row) -> StdinTests | CallTests | None:
@@ -102,8 +92,11 @@ def _public_tests(row: Row) -> StdinTests | CallTests | None:
     case_row = [Row(row.path, row.line, case) for case in cases]
     inputs = [case.text("input") for case in case_row]
     outputs = [case.text("output") for case in case_row]
-    if case_row[0].text("testtype", default="stdin") == "stdin":
+    kinds = {case.text("testtype", default="stdin") for case in case_row}
+    if kinds == {"stdin"}:
         return row.build(StdinTests, inputs=inputs, outputs=outputs)
+    if kinds != {"functional"}:
+        raise row.error("public_test_cases", f"has testtype {sorted(kinds)}", "all must be stdin, or all functional")
     return row.build(CallTests, fn_name=_function_name(row), inputs=inputs, outputs=outputs)
 
 
@@ -120,7 +113,7 @@ def _function_name(row: Row) -> str:
 
 def _from_json(row: Row, field: str, text: str) -> Any:
     try:
-        return json.loads(text)
+        return parse_json(text)
     except ValueError as error:
         raise row.error(field, f"holds invalid JSON: {error}", "give the tests as JSON, not pickled") from error
 
@@ -135,7 +128,7 @@ def _notes(row: Row, count: int) -> list[dict[str, Any]]:
 def _note(value: object) -> dict[str, Any]:
     if isinstance(value, str):
         try:
-            value = json.loads(value)
+            value = parse_json(value)
         except ValueError:
             return {"note": value}
     return value if isinstance(value, dict) else {}

@@ -18,7 +18,7 @@ def problem(row: Row) -> Problem:
     """
     for field in ("id", "source", "statement"):
         row.text(field)
-    return row.build(Problem, **row.fields)
+    return row.build(Problem, **{**row.fields, "date": row.day("date")})
 
 
 def sample(row: Row) -> Sample:
@@ -36,8 +36,8 @@ def sample(row: Row) -> Sample:
         id=row.text("id", default=_content_id(row)),
         problem_id=row.text("problem_id"),
         model=row.text("model"),
-        passed=row.fields.get("passed"),
-        metadata=row.fields.get("metadata") or {},
+        passed=row.optional("passed", bool),
+        metadata=row.optional("metadata", dict) or {},
         **parts,
     )
 

@@ -1,6 +1,7 @@
 """One raw record of a file, with typed access to its fields and errors that name the place."""
 
 from dataclasses import dataclass
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -60,6 +61,18 @@ class Row:
         if not isinstance(value, kind):
             raise self.error(field, f"is {_kind(value)}, not {_NAMES[kind]}", "mend the record")
         return value
+
+    def optional(self, field: str, kind: type) -> Any:
+        """Returns a field of the given JSON type, None when it is missing or null."""
+        return None if self.fields.get(field) is None else self.typed(field, kind)
+
+    def day(self, field: str) -> date | None:
+        """Returns the day of an ISO date or date with time, None when it is missing, null or empty."""
+        value = self.text(field, default="")
+        try:
+            return datetime.fromisoformat(value).date() if value else None
+        except ValueError as error:
+            raise self.error(field, f"{value!r} is not a date", "write it as 2025-01-31") from error
 
     def build(self, record: type[Model], /, **fields: Any) -> Model:
         """Returns the record; a value that it refuses becomes an error with file, line and field."""

@@ -29,6 +29,10 @@ class CandidateError(Exception):
     """Stands for an exception of the solution that the test code must not take for its own."""
 
 
+class UnsupportedError(BaseException):
+    """The test code passes a value that cannot cross; nothing but `run` may catch it."""
+
+
 class Candidate:
     """The function under test, elsewhere."""
 
@@ -37,18 +41,38 @@ class Candidate:
         self.send, self.receive = send, receive
         self.calls = 0
         self.raised: Exception | None = None
+        self.failure: Message = {}
 
     def __call__(self, *args: object, **kwargs: object) -> object:
         """Returns what the solution returned, as plain data."""
         self.calls += 1
-        arguments = {key: wire.encode(value) for key, value in kwargs.items()}
-        self.send({"args": [wire.encode(value) for value in args], "kwargs": arguments})
+        self.send(call_message(args, kwargs))
         reply = self.receive()
         if "value" in reply:
             return wire.decode(reply["value"])
-        kind = getattr(builtins, reply["error"]) if reply["error"] in ORDINARY else CandidateError
-        self.raised = kind(reply["message"]) if kind is not UnicodeDecodeError else CandidateError(reply["message"])
+        self.failure, self.raised = reply, rebuilt(reply)
         raise self.raised
+
+
+def call_message(args: tuple[object, ...], kwargs: dict[str, object]) -> Message:
+    """Returns the request for one call."""
+    try:
+        return {
+            "args": [wire.encode(value) for value in args],
+            "kwargs": {key: wire.encode(value) for key, value in kwargs.items()},
+        }
+    except wire.Unsendable as error:
+        raise UnsupportedError(str(error)) from error
+
+
+def rebuilt(reply: Message) -> Exception:
+    """Returns the solution's exception if it is an ordinary one, else a stand-in."""
+    if reply["error"] in ORDINARY:
+        try:
+            return getattr(builtins, reply["error"])(reply["text"])  # type: ignore[no-any-return]
+        except TypeError:  # UnicodeError's children and groups want more than a text
+            return CandidateError(reply["message"])
+    return CandidateError(reply["message"])
 
 
 def main() -> None:
@@ -76,8 +100,11 @@ def run(job: Message, candidate: Candidate) -> Message:
     try:
         namespace: Message = {"__name__": "check"}
         exec(compile(job["prompt"], "prompt.py", "exec"), namespace)
+        namespace[job["entry_point"]] = candidate  # some checks call it by its name (HumanEval/33)
         exec(compile(job["check"], "check.py", "exec"), namespace)
         namespace["check"](candidate)
+    except UnsupportedError as error:
+        return {"done": "broken", "message": f"an argument cannot be sent: {error}"}
     except Exception as error:  # noqa: BLE001 - every way in which a check ends is reported
         return verdict(error, candidate, job["check"])
     return {
@@ -88,14 +115,12 @@ def run(job: Message, candidate: Candidate) -> Message:
 
 def verdict(error: Exception, candidate: Candidate, check: str) -> Message:
     """Returns how the check ended, and at which assertion."""
-    message = f"{type(error).__name__}: {error}"[:500]
+    index = test_index(error, check)
     if error is candidate.raised:
-        done = "raised"
-    elif isinstance(error, AssertionError) or candidate.calls:
-        done = "failed"
-    else:
-        done = "broken"
-    return {"done": done, "message": message, "test_index": test_index(error, check)}
+        return {**candidate.failure, "done": "raised", "test_index": index}
+    broken = isinstance(error, NameError | ImportError) or not (candidate.calls or isinstance(error, AssertionError))
+    message = f"{type(error).__name__}: {error}"[:500]
+    return {"done": "broken" if broken else "failed", "message": message, "test_index": index}
 
 
 def test_index(error: Exception, check: str) -> int | None:

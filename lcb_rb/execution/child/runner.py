@@ -4,14 +4,16 @@ Holds inputs but no expected values; what it answers is data for the parent to j
 test.
 """
 
+import gc
 import json
 import os
 import resource
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from types import CodeType
-from typing import Any, TextIO
+from types import CodeType, ModuleType
+from typing import Any, TextIO, cast
 
 sys.path.append(str(Path(__file__).parent))
 import wire
@@ -47,7 +49,7 @@ def main() -> None:
         os.dup2(null, descriptor)
     send(replies, {"hello": os.getpid()})
     job = json.loads(requests.readline())
-    limit(job["limits"])
+    set_limits(job["limits"])
     sys.set_int_max_str_digits(0)
     try:
         program = compile(job["code"], "solution.py", "exec", dont_inherit=True)
@@ -57,24 +59,24 @@ def main() -> None:
     except (RecursionError, MemoryError) as error:
         send(replies, failure(error))
         return
-    namespace = {
-        "__name__": "__main__" if job["mode"] == "stdin" else "solution",
-        "__builtins__": __builtins__,
-    }
+    module = ModuleType("__main__" if job["mode"] == "stdin" else "solution")
+    sys.modules[module.__name__] = module  # dataclasses and others look names up there
     if job["prelude"]:
-        exec(PRELUDE, namespace)
+        exec(PRELUDE, vars(module))
     serve = serve_programs if job["mode"] == "stdin" else serve_calls
-    serve(job, program, namespace, requests, replies)
+    serve(job, program, vars(module), requests, replies)
 
 
 def serve_programs(job: Job, program: CodeType, namespace: Job, requests: TextIO, replies: TextIO) -> None:
     """Forks once a test, with files for its streams."""
     send(replies, {"ready": True})
+    gc.freeze()  # so that the end of a program need not go through all that stood before it
     for line in requests:
-        Path("stdin").write_text(json.loads(line)["stdin"], encoding="utf-8")
+        Path("stdin").write_text(json.loads(line)["stdin"], encoding="utf-8", errors="surrogatepass")
         pid = os.fork()
         if pid == 0:
             run_program(program, namespace, job["limits"])
+            return
         _, status, usage = os.wait4(pid, 0)
         out = Path("stdout").read_bytes()
         reply = {
@@ -82,53 +84,37 @@ def serve_programs(job: Job, program: CodeType, namespace: Job, requests: TextIO
             "stdout": out.decode("utf-8", "replace"),
             "stderr": Path("stderr").read_bytes()[-2000:].decode("utf-8", "replace"),
             "cpu_s": usage.ru_utime + usage.ru_stime,
+            "peak_mb": usage.ru_maxrss / 1024,
             "flooded": len(out) >= job["limits"]["output_bytes"],
         }
         send(replies, reply)
 
 
 def run_program(program: CodeType, namespace: Job, limits: Job) -> None:
-    """Runs the program as `__main__` and leaves the process."""
+    """Runs the program as `__main__`; its caller must end the process as Python does: threads joined, files flushed."""
     flags = os.O_RDWR | os.O_CREAT
     for descriptor, name in enumerate(("stdin", "stdout", "stderr")):
         os.dup2(os.open(name, flags | (0 if name == "stdin" else os.O_TRUNC), 0o600), descriptor)
     seconds = int(limits["cpu_s"]) + 1
-    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (limits["output_bytes"], limits["output_bytes"]))
-    status = 1
+    lower(resource.RLIMIT_CPU, seconds, seconds + 1)
+    lower(resource.RLIMIT_FSIZE, limits["output_bytes"])
+    signal.alarm(limits["wall_s"])
     try:
         exec(program, namespace)
-        status = 0
-    except SystemExit as error:
-        status = exit_status(error.code)
+    except SystemExit:
+        raise
     except MemoryError:
         os.write(2, b"MemoryError")
+        raise SystemExit(1) from None
     except BaseException as error:  # noqa: BLE001 - any failure of the solution is an answer
         os.write(2, describe(error).encode("utf-8", "replace"))
-    finally:
-        status = close_streams(status)
-        os._exit(status)
-
-
-def exit_status(code: object) -> int:
-    """Returns the exit status that Python would give for `SystemExit(code)`."""
-    return 0 if code is None else code & 255 if isinstance(code, int) else 1
-
-
-def close_streams(status: int) -> int:
-    """Runs exit handlers and flushes what the program printed."""
-    import atexit
-
-    try:
-        atexit._run_exitfuncs()
-        sys.stdout.flush()
-    except BaseException:  # noqa: BLE001 - a stream that cannot be flushed fails the program
-        return status or 1
-    return status
+        raise SystemExit(1) from None
 
 
 def serve_calls(job: Job, program: CodeType, namespace: Job, requests: TextIO, replies: TextIO) -> None:
     """Runs the module once, then answers calls."""
+    name = job["entry_point"]
+    given = namespace.get(name)
     try:
         exec(program, namespace)
     except BaseException as error:  # noqa: BLE001 - any failure of the solution is an answer
@@ -136,15 +122,24 @@ def serve_calls(job: Job, program: CodeType, namespace: Job, requests: TextIO, r
         return
     send(replies, {"ready": True})
     for line in requests:
-        send(replies, answer(job["entry_point"], namespace, json.loads(line)))
+        send(replies, answer(lambda: entry(namespace, name, given), json.loads(line)))
 
 
-def answer(name: str, namespace: Job, request: Job) -> Job:
+def entry(namespace: Job, name: str, given: object) -> Callable[..., object]:
+    """Returns the method of `class Solution`, or the function; what the prelude had `given` is not the solution's."""
+    owner = namespace.get("Solution")
+    if isinstance(owner, type) and hasattr(owner, name):
+        return cast("Callable[..., object]", getattr(owner(), name))
+    if namespace.get(name) is given:
+        raise NameError(f"the solution does not define {name}")
+    return cast("Callable[..., object]", namespace[name])
+
+
+def answer(find: Callable[[], Callable[..., object]], request: Job) -> Job:
     """Returns the encoded result of one call, or the failure."""
     try:
-        function = getattr(namespace["Solution"](), name) if "Solution" in namespace else namespace[name]
         keywords = {key: wire.decode(value) for key, value in request.get("kwargs", {}).items()}
-        return {"value": wire.encode(function(*[wire.decode(item) for item in request["args"]], **keywords))}
+        return {"value": wire.encode(find()(*[wire.decode(item) for item in request["args"]], **keywords))}
     except wire.Unsendable as error:
         return {"unsendable": str(error)}
     except BaseException as error:  # noqa: BLE001 - any failure of the solution is an answer
@@ -152,27 +147,43 @@ def answer(name: str, namespace: Job, request: Job) -> Job:
 
 
 def failure(error: BaseException) -> Job:
-    """Returns the reply for an exception: its type's name and a description."""
-    return {"error": type(error).__name__, "message": describe(error)}
+    """Returns the reply for an exception: the builtin type that it is or extends, its text, and a description."""
+    kinds = (kind.__name__ for kind in type(error).__mro__ if kind.__module__ == "builtins")
+    return {"error": next(kinds), "text": text_of(error), "message": describe(error)}
 
 
 def describe(error: BaseException) -> str:
-    """Returns type and text of an exception, cut."""
+    """Returns type and text of an exception."""
+    return f"{type(error).__name__}: {text_of(error)}"
+
+
+def text_of(error: BaseException) -> str:
+    """Returns the text of an exception, cut."""
     try:
-        return f"{type(error).__name__}: {error}"[:500]
+        return str(error)[:500]
     except BaseException:  # noqa: BLE001 - __str__ belongs to the solution
-        return type(error).__name__
+        return ""
 
 
-def limit(limits: Job) -> None:
+def set_limits(limits: Job) -> None:
     """Sets the limits that hold for the whole process."""
-    memory = limits["memory_bytes"]
-    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (2**27, 2**27))
-    resource.setrlimit(resource.RLIMIT_CPU, (limits["total_cpu_s"], limits["total_cpu_s"] + 1))
+    lower(resource.RLIMIT_AS, limits["memory_bytes"])
+    lower(resource.RLIMIT_CORE, 0)
+    lower(resource.RLIMIT_NOFILE, 64)
+    lower(resource.RLIMIT_FSIZE, 2**27)
+    lower(resource.RLIMIT_CPU, limits["total_cpu_s"], limits["total_cpu_s"] + 1)
+    lower(resource.RLIMIT_STACK, 2**26)  # more than the usual 8 MiB: judges' sites allow deep recursion
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    signal.alarm(limits["total_wall_s"])
+
+
+def lower(kind: int, soft: int, hard: int | None = None) -> None:
+    """Sets a limit, or what the machine allows where that is less."""
+    allowed = resource.getrlimit(kind)[1]
+    bounds = (soft, soft if hard is None else hard)
+    if allowed != resource.RLIM_INFINITY:
+        bounds = (min(bounds[0], allowed), min(bounds[1], allowed))
+    resource.setrlimit(kind, bounds)
 
 
 def send(stream: TextIO, reply: Job) -> None:
