@@ -85,6 +85,10 @@ def staged_directory(out: Path, marker: str) -> Iterator[Path]:
         _clear(stage, journals=False)
         try:
             yield stage
+        except InputError:  # the same request would fail again
+            _clear(stage, journals=True)
+            _abandon(stage)
+            raise
         except BaseException:
             _abandon(stage)
             raise

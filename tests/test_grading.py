@@ -10,7 +10,9 @@ from lcb_rb.errors import InputError
 from lcb_rb.execution import Limits, grade, require_isolation
 from lcb_rb.schema import AnswerTests, AssertTests, CallTests, Isolation, StdinTests, UnittestTests, Verdict
 
-QUICK = Limits(cpu_s=0.5, wall_factor=2, memory_mb=256, output_mb=1)
+QUICK = Limits(cpu_s=3, wall_factor=10, memory_mb=256, output_mb=1)
+HASTY = Limits(cpu_s=0.4, wall_factor=2, memory_mb=256, output_mb=1)
+"""For what never ends; an honest solution on a busy machine could miss it."""
 CHECK = "def check(candidate):\n    assert candidate(1) == 2\n    assert candidate(4) == 8\n"
 PROBLEMS = {
     "stdin": make_problem(tests=StdinTests(inputs=["1\n", "4\n"], outputs=["2\n", "8\n"])),
@@ -62,7 +64,7 @@ def checked(code, check, **fields):
     ],
 )
 def test_verdict_and_cause(kind, code, verdict):
-    found = graded(kind, code)
+    found = graded(kind, code, HASTY if verdict is Verdict.TIME_LIMIT else QUICK)
     assert found.verdict is verdict, found
 
 

@@ -8,7 +8,7 @@ import pytest
 from factories import make_problem
 from lcb_rb.execution import Limits, grade, grade_many
 from lcb_rb.schema import AssertTests, CallTests, StdinTests, Verdict
-from test_grading import PROBLEMS, checked, every_kind, graded
+from test_grading import HASTY, PROBLEMS, QUICK, checked, every_kind, graded
 
 FORGED = [
     {"value": True},
@@ -79,7 +79,7 @@ ATTACKS = {
 @pytest.mark.parametrize("attack", ATTACKS)
 def test_an_attack_gets_a_verdict_and_never_passes(kind, attack):
     start = time.monotonic()
-    found = graded(kind, ATTACKS[attack])
+    found = graded(kind, ATTACKS[attack], HASTY)
     assert found.verdict not in (Verdict.ACCEPTED, Verdict.UNGRADED, Verdict.NO_CODE), found
     assert time.monotonic() - start < 20
 
@@ -216,9 +216,11 @@ def test_the_checks_own_list_cannot_be_emptied(code):
 RUNNER_ONLY = "import os\nassert b'runner.py' in open(f'/proc/{os.getppid()}/cmdline', 'rb').read()\n"
 
 
-@pytest.mark.parametrize(("signal", "verdict"), [(9, Verdict.RUNTIME_ERROR), (19, Verdict.TIME_LIMIT)])
-def test_a_program_that_kills_or_stops_its_runner_fails(signal, verdict):
-    assert graded("stdin", f"{RUNNER_ONLY}os.kill(os.getppid(), {signal})\n{WRONG}").verdict is verdict
+@pytest.mark.parametrize(
+    ("signal", "verdict", "limits"), [(9, Verdict.RUNTIME_ERROR, QUICK), (19, Verdict.TIME_LIMIT, HASTY)]
+)
+def test_a_program_that_kills_or_stops_its_runner_fails(signal, verdict, limits):
+    assert graded("stdin", f"{RUNNER_ONLY}os.kill(os.getppid(), {signal})\n{WRONG}", limits).verdict is verdict
 
 
 @pytest.mark.parametrize("stream", ["1", "2"])

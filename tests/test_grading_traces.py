@@ -12,7 +12,7 @@ import pytest
 from factories import make_problem
 from lcb_rb.execution import Limits, grade, grade_many
 from lcb_rb.schema import StdinTests, Verdict
-from test_grading import PROBLEMS, every_kind, graded
+from test_grading import HASTY, PROBLEMS, every_kind, graded
 
 RIGHT = "\ndef double(n): return 2 * n\n"
 ENDINGS = {
@@ -78,7 +78,7 @@ def ends(pid, within_s=10.0):
 @pytest.mark.parametrize("ending", ENDINGS)
 def test_nothing_is_left(scratch, kind, ending):
     before = descriptors()
-    graded(kind, ENDINGS[ending])
+    graded(kind, ENDINGS[ending], HASTY)
     assert not children()
     assert descriptors() == before
     assert list(scratch.iterdir()) == []
@@ -112,7 +112,7 @@ def test_litter_is_removed_and_does_not_change_the_verdict(scratch, tmp_path, ki
     ],
 )
 def test_a_program_that_spoils_its_streams_fails(scratch, trap):
-    found = graded("stdin", f"import os\n{trap}\n{RIGHT}")
+    found = graded("stdin", f"import os\n{trap}\n{RIGHT}", HASTY)
     assert found.verdict not in (Verdict.ACCEPTED, Verdict.UNGRADED), found
     assert list(scratch.iterdir()) == []
 
@@ -132,7 +132,7 @@ def test_orphans_in_the_same_session_are_killed(tmp_path, kind):
 
 @every_kind
 def test_a_solution_whose_grader_is_gone_ends_by_an_alarm(kind):
-    code = "import signal\ndef double(n): return 2 * n if 1 < signal.getitimer(signal.ITIMER_REAL)[0] < 60 else 0"
+    code = "import signal\ndef double(n): return 2 * n if 1 < signal.getitimer(signal.ITIMER_REAL)[0] < 600 else 0"
     assert graded(kind, code).verdict is Verdict.ACCEPTED
 
 

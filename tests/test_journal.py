@@ -272,7 +272,9 @@ def test_a_killed_run_goes_on_and_runs_no_finished_sample_again(tmp_path, worker
     arguments = ["grade", *files(tmp_path, codes), "--allow-weak-isolation", "--workers", workers]
     command = [sys.executable, "-m", "recode", *map(str, arguments)]
     quiet = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    process = subprocess.Popen(command, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, **quiet)
+    process = subprocess.Popen(
+        command, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(tmp_path)}, **quiet
+    )
 
     def stuck():
         settled, noted = journal.read_text().count('"key"') if journal.exists() else 0, runs(note)

@@ -208,7 +208,7 @@ HOSTILE = {
     "newlines": "\n" * 10**6,
     "blanks": " " * 10**6,
     "blank lines": (" " * 99 + "\n") * 10_000,
-    "empty blocks": "```\n" * 250_000,
+    "empty blocks": "```\n" * 100_000,
     "blocks never closed": "```a\n" * 200_000,
     "two kinds of fence": "```a\n~~~b\n" * 100_000,
     "lead-in lines": "Code:\n" * 500_000 + fenced(CODE),

@@ -295,3 +295,18 @@ def test_the_public_tests_of_all_real_problems_are_read() -> None:
     problems = read_problems([DATA / "problems" / "lcb_problems_public_tests.jsonl.xz"])
     kinds = Counter(problem.tests.kind if problem.tests else None for problem in problems.values())
     assert kinds == {"stdin": 610, "call": 444, None: 1}
+
+
+def test_equal_samples_without_ids_are_all_kept(tmp_path):
+    row = json.dumps({"problem_id": "p", "model": "m", "reasoning": "r", "code": "c"})
+    (tmp_path / "s.jsonl").write_text(f"{row}\n{row}\n{row}\n", encoding="utf-8")
+    ids = [sample.id for sample in read_samples([tmp_path / "s.jsonl"]).samples]
+    assert len(ids) == len(set(ids)) == 3
+
+
+def test_a_problem_described_in_two_ways_is_refused(tmp_path):
+    row = {"question_id": "q", "output_list": ["o"], "code_list": ["c"], "graded_list": [True]}
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.json").write_text(json.dumps([{**row, "question_content": name}]), encoding="utf-8")
+    with pytest.raises(InputError, match="described otherwise"):
+        read_samples([tmp_path / "a.json", tmp_path / "b.json"])

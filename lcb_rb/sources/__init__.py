@@ -47,15 +47,26 @@ def read_samples(paths: Iterable[Path]) -> Generations:
         for row in _rows(path):
             found = livecodebench.samples(row) if livecodebench.is_result(row) else [ours.sample(row)]
             for sample in found:
-                if sample.id in samples:
-                    what = f"sample {sample.id!r} comes twice"
-                    raise input_error(path, what, "keep one of them, or rename the file", line=row.line)
-                samples[sample.id] = sample
+                _add(samples, sample, row)
             files[path.name] += len(found)
             if livecodebench.is_result(row):
                 problem = livecodebench.problem_of_result(row)
-                problems.setdefault(problem.id, problem)
+                if problems.setdefault(problem.id, problem) != problem:
+                    what = f"problem {problem.id!r} is described otherwise in another file"
+                    raise input_error(path, what, "build from files of one release", line=row.line)
     return Generations(dict(sorted(problems.items())), [samples[key] for key in sorted(samples)], dict(files))
+
+
+def _add(samples: dict[str, Sample], sample: Sample, row: Row) -> None:
+    """Adds a sample; equal texts without an id of their own are numbered, a given id must be new."""
+    number, first = 1, sample.id
+    while sample.id in samples and not livecodebench.is_result(row) and row.fields.get("id") is None:
+        number += 1
+        sample = sample.model_copy(update={"id": f"{first}-{number}"})
+    if sample.id in samples:
+        what = f"sample {sample.id!r} comes twice"
+        raise input_error(row.path, what, "keep one of them, or rename the file", line=row.line)
+    samples[sample.id] = sample
 
 
 def _rows(path: Path) -> Iterable[Row]:

@@ -40,6 +40,8 @@ class RewardRecipe(Record):
     """Kinds of pairs that are used."""
     seed: int = 0
     """Of the initial weights and of the order of the data."""
+    cpu_threads: int | None = Field(default=None, ge=1)
+    """Threads of torch on a CPU; its own choice when None."""
     max_dropped_share: float = Field(default=0.01, ge=0, le=1)
     """Share of pairs over `training.max_length` tokens above which the run is refused; TRL would drop them silently."""
     model: ModelRecipe

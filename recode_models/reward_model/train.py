@@ -49,6 +49,7 @@ def train(recipe: RewardRecipe, pairs: Path, out: Path) -> Trained:
     """
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     try:
+        import torch
         from transformers import PrinterCallback
         from transformers.trainer_utils import get_last_checkpoint
         from trl import RewardConfig, RewardTrainer
@@ -58,6 +59,8 @@ def train(recipe: RewardRecipe, pairs: Path, out: Path) -> Trained:
         raise MissingExtraError("trl", "models") from error
 
     _silence_bars()
+    if recipe.cpu_threads:
+        torch.set_num_threads(recipe.cpu_threads)
     given = _read(pairs, "train", recipe)
     model, tokenizer = _model_and_tokenizer(recipe, given)
     with staged_directory(out, RECORD) as stage:
