@@ -53,7 +53,7 @@ def test_the_demo_takes_at_most_three_minutes(folder):
 
 def test_the_demo_scores_the_model_that_it_trained(folder):
     shown = folder[1]["make demo"][0]
-    assert len(re.findall(r"^demo-out/reward-model +\d+ +\d+ +0 +[01]\.\d{3} ", shown, re.MULTILINE)) == 2
+    assert len(re.findall(r"^demo-out/reward-model +\d+ +32 +\d+ +0 +[01]\.\d{3} ", shown, re.MULTILINE)) == 2
 
 
 def test_the_demo_shares_no_problem_between_benchmark_and_training(folder):

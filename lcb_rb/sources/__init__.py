@@ -43,11 +43,12 @@ def read_samples(paths: Iterable[Path]) -> Generations:
     samples: dict[str, Sample] = {}
     problems: dict[str, Problem] = {}
     files: Counter[str] = Counter()
+    copies: Counter[str] = Counter()
     for path in _resolve(paths, "samples.jsonl"):
         for row in _rows(path):
             found = livecodebench.samples(row) if livecodebench.is_result(row) else [ours.sample(row)]
             for sample in found:
-                _add(samples, sample, row)
+                _add(samples, sample, row, copies)
             files[path.name] += len(found)
             if livecodebench.is_result(row):
                 problem = livecodebench.problem_of_result(row)
@@ -57,12 +58,11 @@ def read_samples(paths: Iterable[Path]) -> Generations:
     return Generations(dict(sorted(problems.items())), [samples[key] for key in sorted(samples)], dict(files))
 
 
-def _add(samples: dict[str, Sample], sample: Sample, row: Row) -> None:
+def _add(samples: dict[str, Sample], sample: Sample, row: Row, copies: Counter[str]) -> None:
     """Adds a sample; equal texts without an id of their own are numbered, a given id must be new."""
-    number, first = 1, sample.id
-    while sample.id in samples and not livecodebench.is_result(row) and row.fields.get("id") is None:
-        number += 1
-        sample = sample.model_copy(update={"id": f"{first}-{number}"})
+    if sample.id in samples and not livecodebench.is_result(row) and row.fields.get("id") is None:
+        copies[sample.id] += 1
+        sample = sample.model_copy(update={"id": f"{sample.id}-{copies[sample.id] + 1}"})
     if sample.id in samples:
         what = f"sample {sample.id!r} comes twice"
         raise input_error(row.path, what, "keep one of them, or rename the file", line=row.line)
