@@ -6,7 +6,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from lcb_rb.execution.compare import stdout_matches, value_matches
+from lcb_rb.execution.worker.compare import stdout_matches, value_matches
 
 TOKENS = st.text(alphabet="abcXYZ0123456789.-", min_size=1, max_size=8)
 LINES = st.lists(st.lists(TOKENS, min_size=1, max_size=4).map(" ".join), min_size=1, max_size=8)

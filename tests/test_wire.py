@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lcb_rb.execution.child import wire
+from lcb_rb.execution.worker import wire
 
 ATOMS = st.one_of(
     st.none(),

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any, TypeGuard
 
 from lcb_rb.errors import GradingError
-from lcb_rb.execution.child import wire
-from lcb_rb.execution.compare import stdout_matches, value_matches
+from lcb_rb.execution.worker import wire
+from lcb_rb.execution.worker.compare import stdout_matches, value_matches
 from lcb_rb.execution.process import Child, FloodError, GoneError, OutOfTimeError, started
 from lcb_rb.execution.scratch import scratch_directory
 from lcb_rb.schema import AssertTests, CallTests, Problem, StdinTests, Verdict

@@ -16,7 +16,7 @@ from typing import Any, cast
 
 from lcb_rb.errors import GradingError
 
-CHILD = Path(__file__).parent / "child"
+CHILD = Path(__file__).parent / "worker"
 MAX_REPLY_BYTES = 64 * 2**20
 POLL_S = 0.02
 
