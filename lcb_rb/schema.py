@@ -328,6 +328,21 @@ class PassAtK(Record):
     """Of `value`; None with fewer than two problems."""
 
 
+class ProblemPasses(Record):
+    """How many samples of one problem passed, and what follows for k of them."""
+
+    problem_id: str
+    """Problem."""
+    n: int
+    """Graded samples."""
+    c: int
+    """Those that passed."""
+    n_ungraded: int
+    """Samples that our instrument failed on; left out."""
+    pass_at_k: dict[int, float]
+    """Unbiased estimate by k, for every k up to n."""
+
+
 class Provenance(Record):
     """Everything needed to get the number again."""
 

@@ -10,6 +10,8 @@ from lcb_rb.schema import Accuracy, Interval
 
 DEFAULT_RESAMPLES = 10_000
 LEVEL = 0.95
+_DRAWS_AT_ONCE = 2**23
+"""Counts held in memory by the bootstrap: 64 MiB."""
 
 
 def pairwise_accuracy(
@@ -71,8 +73,12 @@ def clustered_interval(
     sums = np.bincount(index, weights=values)
     sizes = np.bincount(index).astype(np.float64)
     generator = np.random.default_rng(seed)
-    draws = generator.multinomial(len(names), np.full(len(names), 1 / len(names)), size=resamples)
-    means = (draws @ sums) / (draws @ sizes)
+    chances = np.full(len(names), 1 / len(names))
+    step = max(1, _DRAWS_AT_ONCE // len(names))
+    means = np.empty(resamples)
+    for start in range(0, resamples, step):
+        draws = generator.multinomial(len(names), chances, size=min(step, resamples - start))
+        means[start : start + step] = (draws @ sums) / (draws @ sizes)
     tail = (1 - LEVEL) / 2
     low, high = np.quantile(means, [tail, 1 - tail])
     method = f"percentile bootstrap over problems, {resamples} resamples"
