@@ -75,19 +75,36 @@ class StdinTests(Record):
         return _check_lengths(self)
 
 
+Compare = Literal["livecodebench", "evalplus", "exact"]
+"""Rule by which a result counts as the expected one (`lcb_rb/execution/worker/compare.py`)."""
+
+Oracle = Literal["", "any", "or-zero", "same-set", "not-none", "surface-area", "digit-distance", "find-zero"]
+"""Rule that replaces equality where a problem has more than one right answer; empty for none."""
+
+
 class CallTests(Record):
-    """A function, or a method of `class Solution`, is called with JSON values."""
+    """A function, or a method of `class Solution`, is called with plain values."""
 
     kind: Literal["call"] = "call"
     fn_name: str
     """Name of the function or method."""
     inputs: list[str]
-    """Arguments of each test: one JSON value a line."""
-    outputs: list[str]
-    """Expected result of each test as JSON."""
+    """Arguments of each test: one value a line."""
+    outputs: list[str] | None
+    """Expected result of each test; None when the results of the problem's reference solution are expected."""
+    encoding: Literal["json", "wire"] = "json"
+    """How values are written: plain JSON, or the JSON that can carry tuples, sets, complex... (`wire.encode`)."""
+    compare: Compare = "livecodebench"
+    """When a result counts as the expected one."""
+    atol: float = Field(default=0.0, ge=0)
+    """Absolute tolerance; for compare "evalplus" only."""
+    oracle: Oracle = ""
+    """Rule in place of equality; for compare "evalplus" only."""
 
     @model_validator(mode="after")
-    def _same_length(self) -> "CallTests":
+    def _consistent(self) -> "CallTests":
+        if self.compare != "evalplus" and (self.atol or self.oracle):
+            raise ValueError(f"atol and oracle have no meaning with compare {self.compare!r}")
         return _check_lengths(self)
 
 
@@ -144,6 +161,12 @@ class Problem(Record):
     date: datetime.date | None = None
     """Day of publication."""
 
+    @model_validator(mode="after")
+    def _expected_results_known(self) -> "Problem":
+        if isinstance(self.tests, CallTests) and self.tests.outputs is None and self.reference_solution is None:
+            raise ValueError("tests without outputs need a reference_solution")
+        return self
+
 
 class Sample(Record):
     """One attempt of one model at one problem."""
@@ -185,6 +208,10 @@ class Result(Record):
     """Peak resident memory, MiB."""
     isolation: Isolation
     """Level at which the code ran."""
+    method: Literal["isolated", "guarded", "trusted"] = "isolated"
+    """How sure the verdict is: isolated = computed outside the process of the solution; guarded = the tests shared its
+    interpreter, acceptance by fraud has the probability that the message states; trusted = such tests believed without
+    proof."""
 
     @property
     def passed(self) -> bool | None:
@@ -385,7 +412,7 @@ _Paired = TypeVar("_Paired", StdinTests, CallTests)
 
 
 def _check_lengths(tests: _Paired) -> _Paired:
-    if len(tests.inputs) != len(tests.outputs):
+    if tests.outputs is not None and len(tests.inputs) != len(tests.outputs):
         raise ValueError(f"{len(tests.inputs)} inputs but {len(tests.outputs)} outputs")
     if not tests.inputs:
         raise ValueError("no tests")
