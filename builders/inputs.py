@@ -57,8 +57,9 @@ def read(inputs: Inputs) -> Material:
     Raises:
         InputError: an input is wrong, or samples must be run and the isolation does not suffice.
     """
-    found = read_samples(inputs.samples)
-    problems = {**found.problems, **(read_problems(inputs.problems) if inputs.problems else {})}
+    known = read_problems(inputs.problems) if inputs.problems else {}
+    found = read_samples(inputs.samples, known)
+    problems = {**found.problems, **known}
     results = read_verdicts(inputs.verdicts)
     ungraded = [
         sample

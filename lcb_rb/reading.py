@@ -7,7 +7,7 @@ import json
 import lzma
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any, cast
 
@@ -24,13 +24,23 @@ _HALF = re.compile(r"[\ud800-\udfff]")
 _BAD_NAME = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 
 
+class ConstantError(ValueError):
+    """The text holds NaN or Infinity, which Python writes and JSON does not know."""
+
+
 def bare_name(path: Path) -> str:
     """Returns the file name without a compression suffix."""
     return path.stem if path.suffix in SUFFIXES else path.name
 
 
-def read_json_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+def read_json_lines(
+    path: Path, may_hold_nan: Callable[[dict[str, Any]], bool] = lambda _: False
+) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yields (line number from 1, object) of a JSON Lines file; blank lines are passed over.
+
+    Args:
+        path: the file.
+        may_hold_nan: says which objects may hold NaN and Infinity, which are not JSON; others are refused.
 
     Raises:
         InputError: the file is missing, no regular file, empty, cut, not UTF-8, not JSON, or has a line over 32 MiB.
@@ -39,7 +49,7 @@ def read_json_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     for number, text in _lines(path):
         if text.strip():
             seen = True
-            yield number, _as_object(path, number, _parse(path, number, text))
+            yield number, _as_object(path, number, _parse(path, number, text, may_hold_nan))
     if not seen:
         raise input_error(path, "is empty", "give a file with at least one record")
 
@@ -141,11 +151,26 @@ def _open(path: Path) -> IO[bytes]:
     return path.open("rb")
 
 
-def _parse(path: Path, line: int, text: str) -> object:
+def _parse(path: Path, line: int, text: str, may_hold_nan: Callable[[dict[str, Any]], bool]) -> object:
     try:
         return parse_json(text)
+    except ConstantError as error:
+        lenient = _parse_lenient(text)
+        if isinstance(lenient, dict) and may_hold_nan(lenient):
+            return lenient
+        raise input_error(path, _json_fault(error), "mend or remove the line", line=line) from error
     except ValueError as error:
         raise input_error(path, _json_fault(error), "mend or remove the line", line=line) from error
+
+
+def _parse_lenient(text: str) -> object:
+    """Returns the value of a text that may hold NaN and Infinity, None where it has other faults."""
+    try:
+        value: object = _LENIENT.decode(text)
+        _refuse_half_characters(value, text)
+        return value
+    except (ValueError, RecursionError):
+        return None
 
 
 def _parse_at(path: Path, text: str, position: int) -> tuple[object, int]:
@@ -166,7 +191,7 @@ def _json_fault(error: Exception) -> str:
 
 
 def _refuse_constant(name: str) -> float:
-    raise ValueError(f"{name} is not a JSON value")
+    raise ConstantError(f"{name} is not a JSON value")
 
 
 def _finite_float(text: str) -> float:
@@ -177,6 +202,7 @@ def _finite_float(text: str) -> float:
 
 
 _DECODER = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_finite_float)
+_LENIENT = json.JSONDecoder(parse_float=_finite_float)
 
 
 def _refuse_half_characters(value: object, text: str, start: int = 0, end: int | None = None) -> None:

@@ -1,11 +1,10 @@
 """The project's own JSON Lines of problems and samples (docs/formats.md)."""
 
-import hashlib
 from typing import Any
 
 from lcb_rb.parsing import parse_completion
 from lcb_rb.schema import Problem, Sample
-from lcb_rb.sources.records import Row
+from lcb_rb.sources.records import Row, content_id
 
 _SAMPLE_FIELDS = frozenset({"id", "problem_id", "model", "completion", "reasoning", "code", "passed", "metadata"})
 
@@ -58,7 +57,4 @@ def _parts(row: Row) -> dict[str, Any]:
 
 
 def _content_id(row: Row) -> str:
-    """Returns an id for a sample without one: the same text gives the same id, wherever it stands."""
-    parts = [str(row.fields.get(name)) for name in ("problem_id", "model", "completion", "reasoning", "code")]
-    digest = hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()
-    return f"{parts[0]}/{digest[:16]}"
+    return content_id(*(row.fields.get(name) for name in ("problem_id", "model", "completion", "reasoning", "code")))

@@ -1,5 +1,6 @@
 """One raw record of a file, with typed access to its fields and errors that name the place."""
 
+import hashlib
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -12,7 +13,13 @@ from lcb_rb.schema import Problem, Sample
 
 Model = TypeVar("Model", bound=BaseModel)
 
-_NAMES: dict[type, str] = {str: "a string", list: "a list", dict: "an object", bool: "true or false"}
+_NAMES: dict[type, str] = {
+    str: "a string",
+    list: "a list",
+    dict: "an object",
+    bool: "true or false",
+    int: "a whole number",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +90,12 @@ class Row:
             place = ".".join(str(part) for part in first["loc"]) or record.__name__
             what = first["msg"].removeprefix("Value error, ")
             raise self.error(place, what, "mend the record") from error
+
+
+def content_id(problem_id: object, *parts: object) -> str:
+    """Returns an id for a sample without one: the same text gives the same id, wherever it stands."""
+    text = "\0".join(map(str, (problem_id, *parts)))
+    return f"{problem_id}/{hashlib.sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()[:16]}"
 
 
 def _kind(value: object) -> str:
