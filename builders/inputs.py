@@ -7,7 +7,7 @@ from pathlib import Path
 from builders import filters
 from builders.filters import Keep, Selection
 from lcb_rb.errors import GradingError
-from lcb_rb.execution import Limits, require_isolation
+from lcb_rb.execution import Executor, Limits, require_isolation
 from lcb_rb.execution.journal import grade_samples
 from lcb_rb.execution.verdicts import read_verdicts
 from lcb_rb.progress import bar
@@ -79,15 +79,9 @@ def grade(material: Material, inputs: Inputs, stage: Path) -> dict[str, Result]:
     """
     if not material.ungraded:
         return material.results
-    with bar("grading", len(material.ungraded)) as advance:
-        results = grade_samples(
-            material.ungraded,
-            material.problems,
-            stage / "verdicts.journal",
-            workers=inputs.workers,
-            limits=inputs.limits,
-            advance=advance,
-        )
+    executor = Executor(inputs.workers, limits=inputs.limits, least=inputs.least_isolation)
+    with executor, bar("grading", len(material.ungraded)) as advance:
+        results = grade_samples(material.ungraded, material.problems, stage / "verdicts.journal", executor, advance)
     failed = [result for result in results.values() if result.passed is None]
     if failed and len(failed) == len(results):
         raise GradingError(f"not one of {len(failed)} samples could be graded: {failed[0].message}")

@@ -1,6 +1,7 @@
-"""Grading untrusted code; `grade` and `grade_many` are the interface, everything else is behind it."""
+"""Grading untrusted code; `Executor` is the interface, everything else is behind it."""
 
+from lcb_rb.execution.executor import Executor
 from lcb_rb.execution.grading import grade, grade_many, require_isolation
-from lcb_rb.execution.kinds import Limits
+from lcb_rb.execution.limits import Limits
 
-__all__ = ["Limits", "grade", "grade_many", "require_isolation"]
+__all__ = ["Executor", "Limits", "grade", "grade_many", "require_isolation"]

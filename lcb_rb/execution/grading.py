@@ -1,106 +1,53 @@
-"""`grade`: from a problem's tests and a solution to a verdict, computed outside the process that runs the solution.
+"""Grading without keeping an executor: for one sample or one batch."""
 
-Covered: time, memory and output limits, a fresh process in its own session and temporary directory, a scrubbed
-environment, expected values that never enter the process. Not covered: files, network and other processes are open to
-the code, and a daemon that leaves the session outlives it. So the level is `rlimits-only`, and callers must allow it
-(`require_isolation`).
-"""
-
-import os
-import time
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 
-from lcb_rb.errors import GradingError, InputError
-from lcb_rb.execution import kinds
-from lcb_rb.execution.kinds import Finding, Limits
-from lcb_rb.execution.scratch import scratch_directory
-from lcb_rb.schema import Isolation, Problem, Result, Verdict
-
-LEVEL = Isolation.RLIMITS_ONLY
-"""Isolation that this executor reaches."""
-
-_ORDER = list(Isolation)
+from lcb_rb.execution.executor import Executor
+from lcb_rb.execution.limits import Limits
+from lcb_rb.schema import Isolation, Problem, Result
 
 
 def grade(problem: Problem, solution: str, limits: Limits | None = None) -> Result:
-    """Returns the verdict on a solution; a failure of the instrument is UNGRADED with its cause.
+    """Returns the verdict on a solution; starts an executor for it, so for more than one use `Executor`.
 
-    Args:
-        problem: Its tests are run in order until one fails.
-        solution: Python source.
-        limits: Time, memory and output; the defaults when None.
+    Raises:
+        InputError: the machine reaches no level that protects it.
     """
-    start = time.monotonic()
-    if problem.tests is None:
-        return _result(Finding(Verdict.UNGRADED, "the problem has no tests"), start)
-    if not solution.strip():
-        return _result(Finding(Verdict.NO_CODE, "the sample holds no code"), start)
-    try:
-        with scratch_directory() as directory:
-            finding = kinds.run(problem, solution, limits or Limits(), directory)
-    except (GradingError, OSError) as error:
-        finding = Finding(Verdict.UNGRADED, str(error))
-    return _result(finding, start)
+    with Executor(1, limits=limits) as executor:
+        return executor.grade(problem, solution)
 
 
 def grade_many(
     items: Iterable[tuple[Problem, str]],
     workers: int | None = None,
     limits: Limits | None = None,
+    *,
+    ordered: bool = True,
     settled: Callable[[int, Result], None] = lambda index, result: None,
 ) -> Iterator[Result]:
-    """Yields the results of (problem, solution) items in their order; at most four a worker are taken ahead.
+    """Yields the results of (problem, solution) items, in their order or as completed.
 
     Args:
         items: Read as needed, so it may be endless.
-        workers: Processes at a time; the number of CPUs when None.
-        limits: As in `grade`.
-        settled: Called in a worker's thread with number and result of an item as soon as it is done, out of order.
+        workers: As in `Executor`.
+        limits: As in `Executor`.
+        ordered: Whether in the items' order.
+        settled: Called with number and result of every item when it is yielded.
+
+    Raises:
+        InputError: the machine reaches no level that protects it.
     """
-
-    def work(index: int, problem: Problem, solution: str) -> Result:
-        result = grade(problem, solution, limits)
-        settled(index, result)
-        return result
-
-    count = workers or os.cpu_count() or 1
-    waiting: deque[Future[Result]] = deque()
-    with ThreadPoolExecutor(count) as pool:
-        try:
-            for index, (problem, solution) in enumerate(items):
-                waiting.append(pool.submit(work, index, problem, solution))
-                if len(waiting) >= 4 * count:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            for future in waiting:
-                future.cancel()
+    with Executor(workers, limits=limits) as executor:
+        found = enumerate(executor.grade_many(items)) if ordered else executor.grade_as_completed(items)
+        for index, result in found:
+            settled(index, result)
+            yield result
 
 
 def require_isolation(least: Isolation) -> None:
-    """Refuses to run untrusted code below a level of isolation.
+    """Refuses before any work when the machine does not reach a level of isolation.
 
     Raises:
-        InputError: this executor does not reach the level.
+        InputError: it does not.
     """
-    if _ORDER.index(LEVEL) < _ORDER.index(least):
-        raise InputError(
-            f"samples without a stored grade must be run, and this executor isolates only at level {LEVEL}: it does "
-            f"not protect files and network; use a container without secrets and pass --allow-weak-isolation"
-        )
-
-
-def _result(finding: Finding, start: float) -> Result:
-    message = finding.message.encode("ascii", "backslashreplace").decode()[:300].replace("\n", " ")
-    return Result(
-        verdict=finding.verdict,
-        test_index=finding.test_index,
-        message="".join(character if character.isprintable() else "?" for character in message),
-        cpu_s=round(finding.cpu_s, 4),
-        wall_s=round(time.monotonic() - start, 4),
-        peak_mb=round(finding.peak_mb, 1),
-        isolation=LEVEL,
-    )
+    Executor(1, least=least).close()

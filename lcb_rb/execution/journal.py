@@ -1,15 +1,17 @@
 """Grading many samples so that a killed run goes on where it was: every result is appended to a journal."""
 
+import fcntl
 import hashlib
 import json
-import threading
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import TextIO
 
 from pydantic import ValidationError
 
-from lcb_rb.execution.grading import grade_many
-from lcb_rb.execution.kinds import Limits
+from lcb_rb import __version__
+from lcb_rb.errors import InputError
+from lcb_rb.execution.executor import Executor, as_work, normalised
 from lcb_rb.schema import Problem, Record, Result, Sample, Verdict
 
 
@@ -22,21 +24,17 @@ class Entry(Record):
     """What came out."""
 
 
-def grading_key(problem: Problem, code: str, limits: Limits) -> str:
+def grading_key(problem: Problem, code: str, executor: Executor) -> str:
     """Returns the sha256 of everything that a verdict depends on."""
-    tests = problem.tests.model_dump(mode="json") if problem.tests else None
-    limits_ = [limits.cpu_s, limits.wall_factor, limits.memory_mb, limits.output_mb]
-    work = [tests, problem.prompt, problem.entry_point, code, limits_]
-    return hashlib.sha256(json.dumps(work).encode()).hexdigest()
+    work = [as_work(problem).key, normalised(code), executor.limits.as_dict(), executor.level.value, executor.options]
+    return hashlib.sha256(json.dumps([__version__, *work]).encode()).hexdigest()
 
 
 def grade_samples(
     samples: Iterable[Sample],
     problems: Mapping[str, Problem],
     journal: Path,
-    *,
-    workers: int | None = None,
-    limits: Limits | None = None,
+    executor: Executor,
     advance: Callable[[], None] = lambda: None,
 ) -> dict[str, Result]:
     """Returns the results by sample id; equal work is done once, work found in the journal not at all.
@@ -45,30 +43,35 @@ def grade_samples(
         samples: Samples whose problems are all in `problems`.
         problems: By id.
         journal: File of finished work; made when missing. A torn last line is passed over, UNGRADED work is done again.
-        workers: As in `grade_many`.
-        limits: As in `grade_many`.
+        executor: What grades.
         advance: Called once for every sample that is settled.
+
+    Raises:
+        InputError: another run is writing the journal.
     """
-    limits = limits or Limits()
-    keys = {sample.id: (grading_key(problems[sample.problem_id], sample.code, limits), sample) for sample in samples}
-    known = _read(journal)
-    missing = {key: sample for key, sample in keys.values() if key not in known}
-    for _ in range(len(keys) - len(missing)):
-        advance()
-    work = ((problems[sample.problem_id], sample.code) for sample in missing.values())
-    order, lock = list(missing), threading.Lock()
-    with journal.open("a", encoding="utf-8") as stream:
+    keys = {sample.id: (grading_key(problems[sample.problem_id], sample.code, executor), sample) for sample in samples}
+    with journal.open("a+", encoding="utf-8") as stream:
+        _lock(stream, journal)
+        known = _read(journal)
+        missing = {key: sample for key, sample in keys.values() if key not in known}
+        for _ in range(len(keys) - len(missing)):
+            advance()
         stream.write("\n")  # ends a line that a kill has torn
-
-        def settled(index: int, result: Result) -> None:
-            with lock:
-                known[order[index]] = result
-                stream.write(Entry(key=order[index], result=result).model_dump_json() + "\n")
-                stream.flush()
-
-        for _ in grade_many(work, workers, limits, settled):
+        order = list(missing)
+        work = ((problems[sample.problem_id], sample.code) for sample in missing.values())
+        for index, result in executor.grade_as_completed(work):
+            known[order[index]] = result
+            stream.write(Entry(key=order[index], result=result).model_dump_json() + "\n")
+            stream.flush()
             advance()
     return {sample_id: known[key] for sample_id, (key, _) in keys.items()}
+
+
+def _lock(stream: TextIO, journal: Path) -> None:
+    try:
+        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise InputError(f"{journal}: another run is grading into it; wait for it or choose another --out") from error
 
 
 def _read(journal: Path) -> dict[str, Result]:

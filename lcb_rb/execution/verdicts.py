@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lcb_rb.errors import InputError
+from lcb_rb.execution.executor import Executor
 from lcb_rb.execution.grading import require_isolation
 from lcb_rb.execution.journal import grade_samples
-from lcb_rb.execution.kinds import Limits
+from lcb_rb.execution.limits import Limits
 from lcb_rb.metrics import summarise_passes
 from lcb_rb.progress import bar
 from lcb_rb.reading import read_json_lines
@@ -54,8 +55,8 @@ def grade_files(
         raise InputError(f"sample {lost.id}: problem {lost.problem_id!r} is not given; add its file to --problems")
     require_isolation(least_isolation)
     journal = _journal(out)
-    with bar("grading", len(found)) as advance:
-        results = grade_samples(found, known, journal, workers=workers, limits=limits, advance=advance)
+    with Executor(workers, limits=limits, least=least_isolation) as executor, bar("grading", len(found)) as advance:
+        results = grade_samples(found, known, journal, executor, advance)
     write_text(out, "".join(dump_json(row) + "\n" for row in _rows(found, results)))
     journal.unlink()
     verdicts = Counter(result.verdict.value for result in results.values())

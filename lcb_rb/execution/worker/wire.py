@@ -1,11 +1,15 @@
 """The closed set of values that may cross between processes, as JSON; plain data only, never objects.
 
-Loaded both by this package and, without it, by the scripts that run beside untrusted code.
+The one exception are instances of classes that a problem's own prompt defines (linked lists, trees): they cross as the
+class's name and their attributes, and are rebuilt from the receiver's own class.
 """
 
 import base64
+import json
+import os
+import struct
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from decimal import Decimal
 from fractions import Fraction
 from math import isfinite
@@ -16,7 +20,11 @@ MAX_ITEMS = 2_000_000
 MAX_INT_BITS = 2**20
 MAX_EXPONENT = 10_000
 MAX_EQUAL_HASHES = 1000
+MAX_FRAME = 2**26
 SMALL = 10**300
+
+_LENGTH = struct.Struct("<I")
+_VERBATIM = frozenset((type(None), bool, str))
 
 
 class Unsendable(TypeError):
@@ -29,7 +37,7 @@ def encode(value: object) -> Any:
     Raises:
         Unsendable: the value is of another type, or too large.
     """
-    return _encode(value, 0)
+    return Encoder().encode(value)
 
 
 def decode(value: Any) -> Any:
@@ -38,89 +46,254 @@ def decode(value: Any) -> Any:
     Raises:
         ValueError: the form is not one that `encode` makes.
     """
-    return _decode(value, 0)
+    return Decoder().decode(value)
 
 
-def _encode(value: object, depth: int) -> Any:
-    if depth > MAX_DEPTH:
-        raise Unsendable("nested too deeply")
-    if value is None or isinstance(value, bool):
-        return value
-    if isinstance(value, int):
-        return _encode_int(int.__index__(value))
-    if isinstance(value, float):
-        number = float.__float__(value)
-        return number if isfinite(number) else {"float": number.hex()}
-    if isinstance(value, str):
-        return str.__str__(value)
-    if isinstance(value, list):
-        return _items(list.__iter__(value), list.__len__(value), depth)
-    return _tagged(value, depth)
+def is_iterator(value: object) -> bool:
+    """Returns whether a value is read step by step."""
+    return hasattr(type(value), "__next__")
+
+
+class Channel:
+    """Frames of JSON over a stream: four bytes of length, then the text."""
+
+    def __init__(self, descriptor: int) -> None:
+        """Takes an open descriptor."""
+        self.descriptor = descriptor
+
+    def send(self, message: object) -> None:
+        """Writes one frame."""
+        data = memoryview(frame(message))
+        while data:
+            data = data[os.write(self.descriptor, data) :]
+
+    def receive(self) -> Any:
+        """Returns the next frame; an other side that has gone ends this process."""
+        return json.loads(self._exactly(_LENGTH.unpack(self._exactly(4))[0]))
+
+    def _exactly(self, size: int) -> bytes:
+        data = os.read(self.descriptor, size)
+        while len(data) < size:
+            more = os.read(self.descriptor, size - len(data))
+            if not more:
+                os._exit(0)
+            data += more
+        return data
+
+
+def frame(message: object) -> bytes:
+    """Returns the bytes of one frame."""
+    text = json.dumps(message, separators=(",", ":")).encode("ascii")
+    return _LENGTH.pack(len(text)) + text
+
+
+def frame_end(buffer: bytes | bytearray) -> int:
+    """Returns where the first frame of a buffer ends, 0 while its length is not there.
+
+    Raises:
+        ValueError: the frame is longer than 64 MiB.
+    """
+    if len(buffer) < 4:
+        return 0
+    size = int(_LENGTH.unpack_from(buffer)[0])
+    if size > MAX_FRAME:
+        raise ValueError("the frame is too long")
+    return 4 + size
+
+
+class Classes:
+    """The classes of a prompt, by name, of which instances may cross."""
+
+    def __init__(self, namespace: Mapping[str, object] | None = None, names: Iterable[str] = ()) -> None:
+        """Takes those of the names that are classes in the namespace."""
+        found = {name: (namespace or {}).get(name) for name in names}
+        self.by_name = {name: kind for name, kind in found.items() if isinstance(kind, type)}
+        self.names = {kind: name for name, kind in self.by_name.items()}
+
+
+class Encoder:
+    """Encodes one value; instances of known classes are collected beside it, so that they may form long chains."""
+
+    def __init__(self, classes: Classes | None = None) -> None:
+        """Starts with nothing met."""
+        self._names = classes.names if classes else {}
+        self._met: dict[int, int] = {}
+        self._waiting: list[object] = []
+
+    def encode(self, value: object) -> Any:
+        """Returns the JSON form; raises as the function `encode`."""
+        root = self._encode(value, 0)
+        if not self._waiting:
+            return root
+        heap = []
+        for instance in self._waiting:  # grows while it is gone through
+            heap.append([self._names[type(instance)], self._encode(vars(instance), 0)])
+        return {"heap": [heap, root]}
+
+    def _encode(self, value: object, depth: int) -> Any:
+        if depth > MAX_DEPTH:
+            raise Unsendable("nested too deeply")
+        if value is None or isinstance(value, bool):
+            return value
+        if isinstance(value, int):
+            return _encode_int(int.__index__(value))
+        if isinstance(value, float):
+            number = float.__float__(value)
+            return number if isfinite(number) else {"float": number.hex()}
+        if isinstance(value, str):
+            return str.__str__(value)
+        if isinstance(value, list):
+            if type(value) is list and _is_plain(value):
+                return value
+            return self._items(list.__iter__(value), list.__len__(value), depth)
+        return self._tagged(value, depth)
+
+    def _tagged(self, value: object, depth: int) -> dict[str, Any]:
+        if isinstance(value, tuple):
+            return {"tuple": self._items(tuple.__iter__(value), tuple.__len__(value), depth)}
+        if isinstance(value, dict):
+            items = list(dict.items(value))
+            return {"dict": [[self._encode(key, depth + 1), self._encode(item, depth + 1)] for key, item in items]}
+        if isinstance(value, (set, frozenset)):
+            name = "set" if isinstance(value, set) else "frozenset"
+            return {name: self._items(iter(value), len(value), depth)}
+        if isinstance(value, (bytes, bytearray)):
+            return {"bytes": base64.b64encode(bytes(value)).decode("ascii")}
+        if isinstance(value, complex):
+            return {"complex": [value.real.hex(), value.imag.hex()]}
+        if isinstance(value, Decimal):
+            return {"decimal": str(_checked(Decimal(value)))}
+        if isinstance(value, Fraction):
+            return {"fraction": self._items((value.numerator, value.denominator), 2, depth)}
+        if isinstance(value, (range, deque)):
+            return {"iterator" if isinstance(value, range) else "list": self._items(iter(value), len(value), depth)}
+        return self._other(value, depth)
+
+    def _other(self, value: object, depth: int) -> Any:
+        if type(value) in self._names:
+            return {"ref": self._reference(value)}
+        if type(value).__module__ == "numpy" and hasattr(value, "tolist"):
+            return self._encode(value.tolist(), depth + 1)
+        if is_iterator(value) or type(value).__name__ in ("dict_keys", "dict_values", "dict_items"):
+            return {"iterator": self._items(iter(value), 0, depth)}  # type: ignore[call-overload]
+        raise Unsendable(f"a value of type {type(value).__name__} cannot be compared")
+
+    def _reference(self, value: object) -> int:
+        if id(value) not in self._met:
+            if len(self._waiting) >= MAX_ITEMS:
+                raise Unsendable("too many items")
+            self._met[id(value)] = len(self._waiting)
+            self._waiting.append(value)
+        return self._met[id(value)]
+
+    def _items(self, values: Iterator[object] | Iterable[object], size: int, depth: int) -> list[Any]:
+        if size > MAX_ITEMS:
+            raise Unsendable("too many items")
+        encoded = []
+        for value in values:
+            encoded.append(self._encode(value, depth + 1))
+            if len(encoded) > MAX_ITEMS:
+                raise Unsendable("too many items")
+        return encoded
+
+
+def _is_plain(values: list[object]) -> bool:
+    """Returns whether a list is its own JSON form, found out without a look at every item in Python."""
+    if len(values) > MAX_ITEMS:
+        return False
+    kinds = set(map(type, values))
+    if kinds == {int}:
+        return -SMALL < min(values) and max(values) < SMALL  # type: ignore[type-var, operator]
+    if kinds == {float}:
+        return all(map(isfinite, values))  # type: ignore[arg-type]
+    return kinds <= _VERBATIM
 
 
 def _encode_int(number: int) -> Any:
+    if -SMALL < number < SMALL:
+        return number
     if number.bit_length() > MAX_INT_BITS:
         raise Unsendable("too large an integer")
-    return number if -SMALL < number < SMALL else {"int": hex(number)}
+    return {"int": hex(number)}
 
 
-def _tagged(value: object, depth: int) -> dict[str, Any]:
-    if isinstance(value, tuple):
-        return {"tuple": _items(tuple.__iter__(value), tuple.__len__(value), depth)}
-    if isinstance(value, dict):
-        items = list(dict.items(value))
-        return {"dict": [[_encode(key, depth + 1), _encode(item, depth + 1)] for key, item in items]}
-    if isinstance(value, (set, frozenset)):
-        name = "set" if isinstance(value, set) else "frozenset"
-        return {name: _items(iter(value), len(value), depth)}
-    if isinstance(value, (bytes, bytearray)):
-        return {"bytes": base64.b64encode(bytes(value)).decode("ascii")}
-    if isinstance(value, complex):
-        return {"complex": [value.real.hex(), value.imag.hex()]}
-    if isinstance(value, Decimal):
-        return {"decimal": str(_checked(Decimal(value)))}
-    if isinstance(value, Fraction):
-        return {"fraction": _items((value.numerator, value.denominator), 2, depth)}
-    if isinstance(value, (range, deque)):
-        return {"iterator" if isinstance(value, range) else "list": _items(iter(value), len(value), depth)}
-    if hasattr(type(value), "__next__") or type(value).__name__ in ("dict_keys", "dict_values", "dict_items"):
-        return {"iterator": _items(iter(value), 0, depth)}  # type: ignore[call-overload]
-    raise Unsendable(f"a value of type {type(value).__name__} cannot be compared")
+class Decoder:
+    """Decodes one value."""
 
+    def __init__(self, classes: Classes | None = None) -> None:
+        """Starts with no instance made."""
+        self._classes = classes.by_name if classes else {}
+        self._made: list[Any] = []
 
-def _items(values: Any, size: int, depth: int) -> list[Any]:
-    if size > MAX_ITEMS:
-        raise Unsendable("too many items")
-    encoded = []
-    for value in values:
-        encoded.append(_encode(value, depth + 1))
-        if len(encoded) > MAX_ITEMS:
-            raise Unsendable("too many items")
-    return encoded
+    def decode(self, value: Any) -> Any:
+        """Returns the value of a JSON form; raises as the function `decode`."""
+        if type(value) is dict and "heap" in value:
+            return self._with_heap(value)
+        return self._decode(value, 0)
 
+    def _with_heap(self, value: dict[str, Any]) -> Any:
+        """Makes all instances first, so that their attributes may refer to each other."""
+        match value:
+            case {"heap": [[*heap], root]} if len(value) == 1:
+                pass
+            case _:
+                raise ValueError("malformed heap")
+        for entry in heap:
+            if type(entry) is not list or len(entry) != 2 or type(entry[0]) is not str or entry[0] not in self._classes:
+                raise ValueError("malformed instance")
+            kind = self._classes[entry[0]]
+            self._made.append(kind.__new__(kind))
+        for instance, (_, form) in zip(self._made, heap, strict=True):
+            attributes = self._decode(form, 0)
+            if type(attributes) is not dict or not all(type(name) is str for name in attributes):
+                raise ValueError("malformed attributes")
+            vars(instance).update(attributes)
+        return self._decode(root, 0)
 
-def _decode(value: Any, depth: int) -> Any:
-    if value is None or type(value) in (bool, int, float, str):
-        return value
-    if depth > MAX_DEPTH:
-        raise ValueError("nested too deeply")
-    if type(value) is list:
-        return _list(value, depth)
-    if type(value) is not dict or len(value) != 1:
-        raise ValueError("unknown form")
-    ((tag, body),) = value.items()
-    if tag not in _DECODERS:
-        raise ValueError(f"unknown tag {tag!r}")
-    try:
-        return _DECODERS[tag](body, depth)
-    except (TypeError, ArithmeticError) as error:  # unhashable, out of range, not two parts
-        raise ValueError(f"malformed {tag}") from error
+    def _decode(self, value: Any, depth: int) -> Any:
+        if value is None or type(value) in (bool, int, float, str):
+            return value
+        if depth > MAX_DEPTH:
+            raise ValueError("nested too deeply")
+        if type(value) is list:
+            return self._list(value, depth)
+        if type(value) is not dict or len(value) != 1:
+            raise ValueError("unknown form")
+        ((tag, body),) = value.items()
+        if tag not in _DECODERS:
+            raise ValueError(f"unknown tag {tag!r}")
+        try:
+            return _DECODERS[tag](self, body, depth)
+        except (TypeError, ArithmeticError) as error:  # unhashable, out of range, not two parts
+            raise ValueError(f"malformed {tag}") from error
 
+    def _list(self, body: Any, depth: int) -> list[Any]:
+        if type(body) is not list:
+            raise ValueError("expected a list")
+        if _is_plain(body):
+            return list(body)
+        return [self._decode(item, depth + 1) for item in body]
 
-def _list(body: Any, depth: int) -> list[Any]:
-    if type(body) is not list:
-        raise ValueError("expected a list")
-    return [_decode(item, depth + 1) for item in body]
+    def _dict(self, body: Any, depth: int) -> dict[Any, Any]:
+        if type(body) is not list or not all(type(pair) is list and len(pair) == 2 for pair in body):
+            raise ValueError("expected a list of pairs")
+        keys = self._list([key for key, _ in body], depth)
+        return dict(zip(_hashable(keys), self._list([item for _, item in body], depth), strict=True))
+
+    def _complex(self, body: Any, depth: int) -> complex:
+        real, imaginary = self._list(body, depth)
+        return complex(float.fromhex(_text(real)), float.fromhex(_text(imaginary)))
+
+    def _fraction(self, body: Any, depth: int) -> Fraction:
+        numerator, denominator = self._list(body, depth)
+        if type(numerator) is not int or type(denominator) is not int:
+            raise ValueError("expected two integers")
+        return Fraction(numerator, denominator)
+
+    def _reference(self, body: Any, _: int) -> Any:
+        if type(body) is not int or not 0 <= body < len(self._made):
+            raise ValueError("unknown instance")
+        return self._made[body]
 
 
 def _hashable(items: list[Any]) -> list[Any]:
@@ -128,13 +301,6 @@ def _hashable(items: list[Any]) -> list[Any]:
     if items and max(Counter(map(hash, items)).values()) > MAX_EQUAL_HASHES:
         raise ValueError("too many items with one hash")
     return items
-
-
-def _dict(body: Any, depth: int) -> dict[Any, Any]:
-    if type(body) is not list or not all(type(pair) is list and len(pair) == 2 for pair in body):
-        raise ValueError("expected a list of pairs")
-    keys = _list([key for key, _ in body], depth)
-    return dict(zip(_hashable(keys), _list([item for _, item in body], depth), strict=True))
 
 
 def _text(body: Any) -> str:
@@ -149,18 +315,6 @@ def _int(body: Any) -> int:
     return int(body, 16)
 
 
-def _complex(body: Any, depth: int) -> complex:
-    real, imaginary = _list(body, depth)
-    return complex(float.fromhex(_text(real)), float.fromhex(_text(imaginary)))
-
-
-def _fraction(body: Any, depth: int) -> Fraction:
-    numerator, denominator = _list(body, depth)
-    if type(numerator) is not int or type(denominator) is not int:
-        raise ValueError("expected two integers")
-    return Fraction(numerator, denominator)
-
-
 def _checked(value: Decimal) -> Decimal:
     """Returns a decimal with which arithmetic neither raises nor takes for ever."""
     if value.is_snan() or (value.is_finite() and abs(value.adjusted()) > MAX_EXPONENT):
@@ -168,17 +322,18 @@ def _checked(value: Decimal) -> Decimal:
     return value
 
 
-_DECODERS: dict[str, Callable[[Any, int], Any]] = {
-    "int": lambda body, _: _int(body),
-    "float": lambda body, _: float.fromhex(_text(body)),
-    "complex": _complex,
-    "decimal": lambda body, _: _checked(Decimal(_text(body))),
-    "fraction": _fraction,
-    "bytes": lambda body, _: base64.b64decode(_text(body), validate=True),
-    "list": _list,
-    "tuple": lambda body, depth: tuple(_list(body, depth)),
-    "set": lambda body, depth: set(_hashable(_list(body, depth))),
-    "frozenset": lambda body, depth: frozenset(_hashable(_list(body, depth))),
-    "dict": _dict,
-    "iterator": lambda body, depth: iter(_list(body, depth)),
+_DECODERS: dict[str, Callable[[Decoder, Any, int], Any]] = {
+    "int": lambda self, body, _: _int(body),
+    "float": lambda self, body, _: float.fromhex(_text(body)),
+    "complex": Decoder._complex,
+    "decimal": lambda self, body, _: _checked(Decimal(_text(body))),
+    "fraction": Decoder._fraction,
+    "bytes": lambda self, body, _: base64.b64decode(_text(body), validate=True),
+    "list": Decoder._list,
+    "tuple": lambda self, body, depth: tuple(self._list(body, depth)),
+    "set": lambda self, body, depth: set(_hashable(self._list(body, depth))),
+    "frozenset": lambda self, body, depth: frozenset(_hashable(self._list(body, depth))),
+    "dict": Decoder._dict,
+    "iterator": lambda self, body, depth: iter(self._list(body, depth)),
+    "ref": Decoder._reference,
 }

@@ -1,0 +1,152 @@
+"""The trusted process that judges: holds tests and expected values, never runs a solution; asked by the pool."""
+
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Any
+
+from . import kinds, wire
+from .kinds import FailedError, Message, Run, Task
+from .sandbox import Child, Limits, SandboxError, TestsError, Zygote
+from .zygote import CHANNEL, die_with_parent
+
+OWN_CPU_S = 60
+"""CPU time that judging one solution may take here."""
+
+LEAST_S = 0.5
+REFERENCE_FACTOR = 10
+
+
+class WatchdogError(BaseException):
+    """Judging took too long."""
+
+
+class Grader:
+    """Grades one solution after the other, each in a child of a zygote that has what it imports."""
+
+    def __init__(self, config: Message, channel: wire.Channel) -> None:
+        """Starts the plain zygote.
+
+        Raises:
+            SandboxError: the level cannot be reached.
+        """
+        self.config, self.channel = config, channel
+        self.tasks: dict[str, Task] = {}
+        self.limits: dict[str, float] = {}
+        self.zygotes = {"": self._zygote("")}
+
+    def answer(self, request: Message) -> Message:
+        """Returns the finding on one solution."""
+        for key in request["forget"]:
+            self.tasks.pop(key, None)
+        if request["task"] is not None:
+            self.tasks[request["key"]] = Task(**request["task"])
+        task = self.tasks[request["key"]]
+        try:
+            try:
+                return self._judged(task, request)
+            except SandboxError:  # its zygote has been replaced
+                return self._judged(task, request)
+        except (SandboxError, TestsError) as error:
+            return {"verdict": "UNGRADED", "message": str(error)}
+        except Exception as error:  # noqa: BLE001 - whatever fails here is the instrument, and the next sample must go on
+            return {"verdict": "UNGRADED", "message": f"the grader failed: {type(error).__name__}: {error}"}
+
+    def _judged(self, task: Task, request: Message) -> Message:
+        limits = Limits(**request["limits"])
+        if request["calibrate"] and task.reference:
+            limits = self._calibrated(task, request["key"], limits)
+        work = Run(task, request["code"], limits, self._starter(task, request["code"], limits), request["adaptive"])
+        found: Message = {"verdict": "ACCEPTED", "message": "", "test_index": None}
+        try:
+            with watchdog():
+                kinds.run(work)
+        except FailedError as error:
+            found = {"verdict": error.verdict, "message": error.message, "test_index": error.test_index}
+        except WatchdogError:
+            found = {"verdict": "UNGRADED", "message": f"judging took more than {OWN_CPU_S} s of CPU time"}
+        method = work.note.partition(":")[0] or "isolated"
+        return found | {
+            "message": found["message"] or work.note,
+            "method": method,
+            "cpu_s": work.cpu_s,
+            "peak_mb": work.peak_mb,
+            "limit_s": limits.cpu_s,
+        }
+
+    def _calibrated(self, task: Task, key: str, limits: Limits) -> Limits:
+        """Returns limits of ten times what the reference solution needs for all tests together, never more than given."""
+        if key not in self.limits:
+            reference = Run(task, task.reference or "", limits, self._starter(task, task.reference or "", limits))
+            try:
+                kinds.run(reference)
+            except FailedError as error:
+                raise TestsError(f"the reference solution fails: {error}") from error
+            self.limits[key] = max(LEAST_S, REFERENCE_FACTOR * reference.cpu_s)
+        cpu_s = min(limits.cpu_s, self.limits[key])
+        return Limits(cpu_s, limits.wall_factor, limits.memory_mb, limits.output_mb)
+
+    def _starter(self, task: Task, code: str, limits: Limits) -> kinds.Start:
+        flavour = self._flavour(f"{task.prompt}\n{task.tests.get('source', '')}\n{code}")
+
+        def start(*, tests: int, files: bool, streams: bool) -> AbstractContextManager[Child]:
+            return self._child(flavour, limits, tests, files=files, streams=streams)
+
+        return start
+
+    @contextmanager
+    def _child(self, flavour: str, limits: Limits, tests: int, *, files: bool, streams: bool) -> Iterator[Child]:
+        if flavour not in self.zygotes:
+            self.zygotes[flavour] = self._zygote(flavour)
+        try:
+            with self.zygotes[flavour].child(limits, tests, files=files, streams=streams) as child:
+                yield child
+        except SandboxError:
+            self.zygotes.pop(flavour).close()  # the next child gets a new one
+            raise
+
+    def _flavour(self, text: str) -> str:
+        """Returns the heaviest flavour whose name the text holds."""
+        return next((name for name in reversed(self.config["flavours"]) if name in text), "")
+
+    def _zygote(self, flavour: str) -> Zygote:
+        flavours = self.config["flavours"]
+        packages = self.config["packages"] if flavour else []
+        modules = flavours[flavour] if flavour else []
+        config = self.config
+        return Zygote(config["level"], packages, modules, self._on_idle)
+
+    def _on_idle(self) -> None:
+        self.channel.send({"idle": True})
+
+
+@contextmanager
+def watchdog() -> Iterator[None]:
+    """Ends the block with WatchdogError after `OWN_CPU_S` seconds of this process's CPU time."""
+
+    def bark(number: int, frame: object) -> None:
+        raise WatchdogError
+
+    signal.signal(signal.SIGPROF, bark)
+    signal.setitimer(signal.ITIMER_PROF, OWN_CPU_S)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+
+
+def main() -> None:
+    """Takes the configuration, says whether the level was reached, and answers until the pool goes."""
+    die_with_parent()
+    channel = wire.Channel(CHANNEL)
+    config: dict[str, Any] = channel.receive()
+    sys.path[:] = [path for path in sys.path if Path(path) != Path(__file__).parent.parent] + config["path"]
+    try:
+        grader = Grader(config, channel)
+    except SandboxError as error:
+        return channel.send({"failed": str(error)})
+    channel.send({"ready": True, "calls": grader.zygotes[""].calls})
+    while True:
+        channel.send({"found": grader.answer(channel.receive())})

@@ -1,0 +1,319 @@
+"""Runs trusted test code `check(candidate)` where `candidate` is elsewhere: every call is passed on to a child."""
+
+import ast
+import builtins
+from collections.abc import Callable, Iterator
+from types import CodeType
+from typing import Any
+
+from . import wire
+
+Message = dict[str, Any]
+
+ORDINARY = frozenset(
+    name
+    for name in dir(builtins)
+    if isinstance(getattr(builtins, name), type) and issubclass(getattr(builtins, name), Exception)
+) - {"StopIteration", "StopAsyncIteration", "AssertionError"}
+"""Exceptions that reach the test code as themselves; the others would end its loops or pass for its own."""
+
+_MUTABLE = (list, dict, set, bytearray)
+
+
+class CandidateError(Exception):
+    """Stands for an exception of the solution that the test code must not take for its own."""
+
+
+class BrokenTestError(BaseException):
+    """The test code does what cannot be judged; nothing but `Check.run` may catch it."""
+
+
+class UnreadableError(BaseException):
+    """The solution returned what cannot be read; nothing but `Check.run` may catch it."""
+
+
+class MispredictedError(BaseException):
+    """The test code asks for something else than its text let expect; the check must be run again without guesses."""
+
+
+class MutatedError(BaseException):
+    """The solution changed its arguments, and it must be found out first whether the reference solution does too."""
+
+
+Mutates = Callable[[int], bool | None]
+
+
+class Check:
+    """A compiled check, and what its text tells about it."""
+
+    def __init__(self, prompt: str, entry_point: str, source: str) -> None:
+        """Compiles prompt and check.
+
+        Raises:
+            SyntaxError: one of them is not valid Python.
+        """
+        self.entry_point = entry_point
+        tree = ast.parse(source, "check.py")
+        self.predicted = _predicted(tree, entry_point)
+        self.asserts = sorted(node.lineno for node in ast.walk(tree) if isinstance(node, ast.Assert))
+        self._prompt = _compiled_prompt(prompt)
+        self._check = compile(_Discarded().visit(tree), "check.py", "exec")
+        prompted: Message = {"__name__": "check"}
+        exec(self._prompt, prompted)
+        self.class_names = [
+            name for name, value in prompted.items() if isinstance(value, type) and value.__module__ == "check"
+        ]
+
+    def run(self, candidate: "Candidate") -> None:
+        """Runs the check; its exceptions are the outcome.
+
+        Raises:
+            BrokenTestError: there is no `check`, or it never calls the solution.
+        """
+        namespace: Message = {"__name__": "check"}
+        exec(self._prompt, namespace)
+        candidate.classes = wire.Classes(namespace, self.class_names)
+        namespace[self.entry_point] = candidate  # some checks call it by its name (HumanEval/33)
+        exec(self._check, namespace)
+        if not callable(namespace.get("check")):
+            raise BrokenTestError("the test code defines no check(candidate)")
+        namespace["check"](candidate)
+        if not candidate.calls:
+            raise BrokenTestError("the test never called the solution")
+
+    def test_index(self, error: BaseException) -> int | None:
+        """Returns the number of assertions that stand before the failing line, or None."""
+        lines = []
+        trace = error.__traceback__
+        while trace:
+            if trace.tb_frame.f_code.co_filename == "check.py":
+                lines.append(trace.tb_lineno)
+            trace = trace.tb_next
+        return max(sum(line <= lines[-1] for line in self.asserts) - 1, 0) if lines else None
+
+    def fails_by_itself(self, error: BaseException, index: int | None) -> bool:
+        """Returns whether the check raises the same at the same place with a candidate that agrees to everything."""
+        agreeing = Candidate(lambda message: {}, [], lambda call: None)
+        agreeing._call = lambda args, kwargs, *, discarded: Agreeable()  # type: ignore[method-assign]
+        agreeing.calls = 1
+        try:
+            self.run(agreeing)
+        except Exception as other:  # noqa: BLE001 - it is compared
+            return type(other) is type(error) and self.test_index(other) == index
+        return False
+
+
+class Agreeable:
+    """Equals, contains and supports whatever a test asks of it."""
+
+    def _itself(self, *args: object, **kwargs: object) -> "Agreeable":
+        return self
+
+    def _yes(self, *args: object) -> bool:
+        return True
+
+    __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = __contains__ = __bool__ = _yes  # type: ignore[assignment]
+    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = _itself
+    __floordiv__ = __mod__ = __pow__ = __neg__ = __abs__ = __getitem__ = __call__ = __getattr__ = __round__ = _itself
+
+    def __hash__(self) -> int:
+        return 0
+
+    def __len__(self) -> int:
+        return 1
+
+    def __iter__(self) -> Iterator["Agreeable"]:
+        return iter([self])
+
+
+def _compiled_prompt(prompt: str) -> CodeType:
+    """Returns the prompt's code; one that only a solution completes is taken without its unfinished last function."""
+    try:
+        return compile(prompt, "prompt.py", "exec")
+    except SyntaxError:
+        return compile(prompt + "\n    pass\n", "prompt.py", "exec")
+
+
+class _Discarded(ast.NodeTransformer):
+    """Marks calls of the candidate whose result is not looked at: such a test is about what they change."""
+
+    def visit_Expr(self, node: ast.Expr) -> ast.Expr:
+        if _calls(node.value, "candidate") and isinstance(node.value, ast.Call):
+            name = ast.Name("candidate", ast.Load())
+            node.value.func = ast.copy_location(ast.Attribute(name, "in_place", ast.Load()), node.value.func)
+            ast.fix_missing_locations(node)
+        return node
+
+
+def _calls(node: ast.AST, *names: str) -> bool:
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in names
+
+
+def _predicted(tree: ast.AST, entry_point: str) -> list[Message]:
+    """Returns the requests that a check of plain assertions on constants will make; none when it is anything else."""
+    checks = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) and node.name == "check"]
+    if len(checks) != 1 or not checks[0].args.args:
+        return []
+    names = (checks[0].args.args[0].arg, entry_point)
+    requests = []
+    for statement in checks[0].body:
+        mentioned = sum(isinstance(node, ast.Name) and node.id in names for node in ast.walk(statement))
+        calls = [node for node in ast.walk(statement) if isinstance(node, ast.Call) and _calls(node, *names)]
+        if mentioned != len(calls) or len(calls) > 1 or (calls and not isinstance(statement, ast.Assert)):
+            return []
+        try:
+            requests += [_literal_request(call) for call in calls]
+        except (ValueError, TypeError, MemoryError, RecursionError, SyntaxError):
+            return []
+    return requests
+
+
+def _literal_request(call: ast.Call) -> Message:
+    arguments = tuple(ast.literal_eval(argument) for argument in call.args)
+    return request(arguments, {word.arg or "": ast.literal_eval(word.value) for word in call.keywords}, wire.Encoder())
+
+
+def request(args: tuple[object, ...], kwargs: dict[str, object], encoder: wire.Encoder) -> Message:
+    """Returns the request for one call."""
+    message = {"args": encoder.encode(list(args))}
+    return message | {"kwargs": {name: encoder.encode(value) for name, value in kwargs.items()}} if kwargs else message
+
+
+class Candidate:
+    """The function under test, elsewhere."""
+
+    def __init__(
+        self,
+        ask: Callable[[Message], Message],
+        predicted: list[Message],
+        mutates: Mutates,
+    ) -> None:
+        """Starts with no call made.
+
+        Args:
+            ask: Sends a request to the child and returns its reply; predicted requests were sent before.
+            predicted: Requests whose answers come first, in this order.
+            mutates: Whether the reference solution changes its arguments in the call of this number; None: not known.
+        """
+        self._ask, self._predicted, self._mutates = ask, predicted, mutates
+        self.classes = wire.Classes()
+        self.calls = 0
+        self.changed: set[int] = set()
+        self.raised: BaseException | None = None
+        self.failure: Message = {}
+
+    def __call__(self, *args: object, **kwargs: object) -> object:
+        """Returns what the solution returned, as plain data."""
+        return self._call(args, kwargs, discarded=False)
+
+    def in_place(self, *args: object, **kwargs: object) -> object:
+        """Calls the solution for what it does to its arguments."""
+        return self._call(args, kwargs, discarded=True)
+
+    def _call(self, args: tuple[object, ...], kwargs: dict[str, object], *, discarded: bool) -> object:
+        self.calls += 1
+        reply = self._reply(args, kwargs)
+        if "items" in reply:
+            return self._iterated(reply)
+        value = self._decoded(reply, "value")
+        if "args" in reply:
+            self._copy_back(args, kwargs, self._decoded(reply, "args"), hopeful=discarded or value is None)
+        return value
+
+    def _reply(self, args: tuple[object, ...], kwargs: dict[str, object]) -> Message:
+        try:
+            message = request(args, kwargs, wire.Encoder(self.classes))
+        except wire.Unsendable as error:
+            raise BrokenTestError(f"an argument cannot be sent: {error}") from error
+        if self._predicted:
+            if self.calls > len(self._predicted) or message != self._predicted[self.calls - 1]:
+                raise MispredictedError
+        elif any(
+            isinstance(value, _MUTABLE) or type(value) in self.classes.names for value in [*args, *kwargs.values()]
+        ):
+            message["back"] = True
+        return self._checked(self._ask(message))
+
+    def _checked(self, reply: Message) -> Message:
+        """Returns a reply that is a value.
+
+        Raises:
+            Exception: the solution's own, or its stand-in.
+            UnreadableError: the value is outside the closed set.
+        """
+        if "error" in reply:
+            self.failure = {name: str(reply.get(name, "")) for name in ("error", "text", "message")}
+            self.raised = rebuilt(self.failure)
+            raise self.raised
+        if "unsendable" in reply:
+            raise UnreadableError(str(reply["unsendable"]))
+        return reply
+
+    def _decoded(self, reply: Message, name: str) -> Any:
+        try:
+            return wire.Decoder(self.classes).decode(reply[name])
+        except (KeyError, ValueError, RecursionError, MemoryError) as error:
+            raise UnreadableError("the result cannot be read") from error
+
+    def _iterated(self, reply: Message) -> Iterator[object]:
+        while True:
+            items = reply.get("items")
+            if type(items) is not list:
+                raise UnreadableError("the result cannot be read")
+            for item in items:
+                yield self._decoded({"value": item}, "value")
+            if "then" in reply:
+                self._checked(reply["then"] if type(reply["then"]) is dict else {})
+            if "more" not in reply or self._predicted:
+                if "more" in reply:
+                    raise MispredictedError
+                return
+            reply = self._checked(self._ask({"next": reply["more"]}))
+
+    def _copy_back(self, args: tuple[object, ...], kwargs: dict[str, object], after: Any, *, hopeful: bool) -> None:
+        """Gives changed arguments back to the test where the reference solution changes them too.
+
+        Without a reference: where nothing was returned, or what was returned is not looked at; and never so that the
+        test's own container is emptied, after which `all` of it would hold.
+        """
+        match after:
+            case [[*positional], dict() as named] if len(positional) == len(args) and named.keys() == kwargs.keys():
+                pairs = [*zip(args, positional, strict=True), *((kwargs[name], named[name]) for name in kwargs)]
+            case _:
+                raise UnreadableError("the arguments cannot be read")
+        for before, now in pairs:
+            if type(now) is not type(before) or same(before, now, self.classes):
+                continue
+            self.changed.add(self.calls - 1)
+            known = self._mutates(self.calls - 1)
+            if known or (known is None and hopeful and (bool(now) or not isinstance(now, _MUTABLE))):
+                replace(before, now)
+
+
+def same(before: object, now: object, classes: wire.Classes) -> bool:
+    """Returns whether two values look the same from outside."""
+    try:
+        return bool(wire.Encoder(classes).encode(before) == wire.Encoder(classes).encode(now))
+    except (wire.Unsendable, RecursionError):
+        return False
+
+
+def replace(before: Any, now: Any) -> None:
+    """Gives a container, or an instance of a prompt's class, the contents of another."""
+    if isinstance(before, list | bytearray):
+        before[:] = now
+    elif isinstance(before, dict | set):
+        before.clear()
+        before.update(now)
+    elif not isinstance(before, tuple | str | int | float | complex | bytes | frozenset | None):
+        vars(before).update(vars(now))
+
+
+def rebuilt(reply: Message) -> Exception:
+    """Returns the solution's exception if it is an ordinary one, else a stand-in."""
+    if reply["error"] in ORDINARY:
+        try:
+            return getattr(builtins, reply["error"])(reply["text"])  # type: ignore[no-any-return]
+        except TypeError:  # UnicodeError's children and groups want more than a text
+            return CandidateError(reply["message"])
+    return CandidateError(reply["message"])

@@ -1,0 +1,226 @@
+"""Runs one untrusted solution in a child that is shut in; what it answers is data for the grader to judge.
+
+It is sent inputs but no expected values: first a job, then one frame for every test.
+"""
+
+import atexit
+import builtins
+import gc
+import io
+import os
+import re
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from itertools import islice
+from types import CodeType, ModuleType
+from typing import Any, cast
+
+from . import guarded, wire
+
+Job = dict[str, Any]
+
+PRELUDE = """
+from string import *
+from re import *
+from collections import *
+from heapq import *
+from bisect import *
+from math import *
+from itertools import *
+from functools import *
+from operator import *
+from typing import *
+from builtins import *
+import bisect, collections, copy, datetime, functools, heapq, itertools, math, operator, random, re, string, sys
+"""
+"""Names that LeetCode and LiveCodeBench give a solution without an import."""
+
+RECURSION = 50_000
+CHUNK = 1000
+"""Items that an iterator sends at a time."""
+
+ENTRY = re.compile(r"(?:(\w+)\(\)\.)?(\w+)")
+
+_GIVEN: dict[str, object] = {}
+
+
+def prepare() -> None:
+    """Does in the zygote what every child would do."""
+    exec(PRELUDE, _GIVEN)
+    del _GIVEN["__builtins__"]
+    for name in ("exit", "quit"):  # what `site` adds, which is not loaded
+        if not hasattr(builtins, name):
+            setattr(builtins, name, sys.exit)
+    sys.setrecursionlimit(RECURSION)
+    sys.set_int_max_str_digits(0)
+    gc.disable()
+
+
+def serve(descriptor: int) -> None:
+    """Takes the job, then answers until the grader has heard enough."""
+    gc.enable()
+    channel = wire.Channel(descriptor)
+    job = channel.receive()
+    try:
+        program = compile(job["code"], "solution.py", "exec", dont_inherit=True)
+    except (SyntaxError, ValueError, OverflowError) as error:
+        return channel.send({"syntax": describe(error)})
+    except (RecursionError, MemoryError) as error:
+        return channel.send(failure(error))
+    module = ModuleType("__main__" if job["mode"] == "stdin" else "solution")
+    sys.modules[module.__name__] = module  # dataclasses and others look names up there
+    _SERVE[job["mode"]](job, program, vars(module), channel)
+
+
+def serve_programs(job: Job, program: CodeType, namespace: Job, channel: wire.Channel) -> None:
+    """Runs the program once a test; its streams are files that the grader reads and writes."""
+    module_names = dict(namespace)
+    while channel.receive():
+        namespace.clear()
+        namespace.update(_GIVEN, **module_names)
+        channel.send(run_program(program, namespace))
+
+
+def run_program(program: CodeType, namespace: Job) -> Job:
+    """Runs the program as `__main__` and ends it as Python does: threads joined, exit handlers run, files flushed."""
+    os.lseek(0, 0, os.SEEK_SET)
+    os.lseek(1, 0, os.SEEK_SET)
+    sys.stdin, sys.stdout, sys.stderr = _stream(0, "r"), _stream(1, "w"), _stream(2, "w")
+    reply = _outcome(lambda: exec(program, namespace))
+    for end in (threading._shutdown, atexit._run_exitfuncs, namespace.clear, sys.stdout.flush):  # type: ignore[attr-defined]
+        later = _outcome(end)
+        reply = reply if reply["exit"] else later
+    return reply
+
+
+def _outcome(action: Callable[[], object]) -> Job:
+    try:
+        action()
+    except SystemExit as leaving:
+        code = leaving.code
+        if code is None or code == 0:
+            return {"exit": 0}
+        return {"exit": 1, "message": f"exited with {text_of(code)}"}
+    except BaseException as error:  # noqa: BLE001 - any failure of the solution is an answer
+        return {"exit": 1, **failure(error)}
+    return {"exit": 0}
+
+
+def _stream(descriptor: int, mode: str) -> io.TextIOWrapper:
+    raw = io.FileIO(descriptor, mode + "b", closefd=False)
+    buffered = io.BufferedReader(raw) if mode == "r" else io.BufferedWriter(raw)
+    return io.TextIOWrapper(buffered, encoding="utf-8", errors="surrogateescape", newline=None)
+
+
+def serve_calls(job: Job, program: CodeType, namespace: Job, channel: wire.Channel) -> None:
+    """Runs the module once, then answers calls."""
+    given = dict(_GIVEN) if job["prelude"] else {}
+    namespace.update(given)
+    try:
+        exec(program, namespace)
+        function = entry(namespace, job["entry_point"], given)
+    except BaseException as error:  # noqa: BLE001 - any failure of the solution is an answer
+        return channel.send(failure(error))
+    channel.send({"ready": True})
+    answers = Answers(function, wire.Classes(namespace, job.get("classes", ())))
+    while True:
+        channel.send(answers.to(channel.receive()))
+
+
+def entry(namespace: Job, name: str, given: Job) -> Callable[..., object]:
+    """Returns the function; of `Solution().f`, or of `f` where there is a class Solution with it, the method.
+
+    What the prelude had given under that name is not the solution's.
+    """
+    found = ENTRY.fullmatch(name)
+    owner_name, attribute = (found[1] or "Solution", found[2]) if found else ("Solution", name)
+    owner = namespace.get(owner_name)
+    if isinstance(owner, type) and hasattr(owner, attribute):
+        return cast("Callable[..., object]", getattr(owner(), attribute))
+    if attribute not in namespace or namespace[attribute] is given.get(attribute, namespace):
+        raise NameError(f"the solution does not define {name}")
+    return cast("Callable[..., object]", namespace[attribute])
+
+
+class Answers:
+    """Answers one request after the other."""
+
+    def __init__(self, function: Callable[..., object], classes: wire.Classes) -> None:
+        """Keeps the iterators that were returned and not yet read to their end."""
+        self.function, self.classes = function, classes
+        self.iterators: list[Iterator[object]] = []
+
+    def to(self, request: Job) -> Job:
+        """Returns the encoded result of a call, or of further steps of an iterator, or the failure."""
+        try:
+            if "next" in request:
+                return self._steps(request["next"])
+            decode, encode = wire.Decoder(self.classes).decode, wire.Encoder(self.classes).encode
+            given = decode(request["args"])
+            keywords = {name: decode(value) for name, value in request.get("kwargs", {}).items()}
+            result = self.function(*given, **keywords)
+            if wire.is_iterator(result):
+                self.iterators.append(iter(result))
+                return self._steps(len(self.iterators) - 1)
+            reply = {"value": encode(result)}
+            if request.get("back"):
+                reply["args"] = encode([given, keywords])
+        except wire.Unsendable as error:
+            return {"unsendable": str(error)}
+        except BaseException as error:  # noqa: BLE001 - any failure of the solution is an answer
+            return failure(error)
+        return reply
+
+    def _steps(self, index: int) -> Job:
+        """Returns the next items of an iterator; a failure on the way comes after those before it."""
+        items: list[object] = []
+        encode = wire.Encoder(self.classes).encode
+        try:
+            items.extend(map(encode, islice(self.iterators[index], CHUNK)))
+        except wire.Unsendable as error:
+            return {"unsendable": str(error)}
+        except BaseException as error:  # noqa: BLE001 - any failure of the solution is an answer
+            return {"items": items, "then": failure(error)}
+        return {"items": items, "more": index} if len(items) == CHUNK else {"items": items}
+
+
+def serve_guarded(job: Job, program: CodeType, namespace: Job, channel: wire.Channel) -> None:
+    """Runs tests that must share the interpreter, in a variant that only the grader knows the truth of."""
+    try:
+        exec(program, namespace)
+        channel.send({"outcomes": guarded.outcomes(job["tests"], namespace)})
+    except BaseException as error:  # noqa: BLE001 - any failure of the solution is an answer
+        channel.send(failure(error))
+
+
+_SERVE: dict[str, Callable[[Job, CodeType, Job, wire.Channel], None]] = {
+    "stdin": serve_programs,
+    "call": serve_calls,
+    "guarded": serve_guarded,
+}
+
+
+def failure(error: BaseException) -> Job:
+    """Returns the reply for an exception: the builtin type that it is or extends, its text, and a description."""
+    kinds = (kind.__name__ for kind in type(error).__mro__ if kind.__module__ == "builtins")
+    return {"error": next(kinds), "text": text_of(error), "message": describe(error)}
+
+
+def describe(error: BaseException) -> str:
+    """Returns type and text of an exception."""
+    return f"{type(error).__name__}: {text_of(error)}"
+
+
+def text_of(error: object) -> str:
+    """Returns a text, cut; what the solution defines may fail here."""
+    try:
+        return str.__str__(str(error))[:500]
+    except BaseException:  # noqa: BLE001 - __str__ belongs to the solution
+        return ""
+
+
+def ignore_signals() -> None:
+    """Leaves only the signals that end the process."""
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)

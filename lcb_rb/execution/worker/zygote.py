@@ -1,0 +1,179 @@
+"""The process that graded code is forked from: loads the usual modules once, holds no tests, never runs code itself.
+
+Told by its grader over a socket: first its configuration, then one message for every child to start, one to end it.
+"""
+
+import array
+import contextlib
+import gc
+import importlib
+import json
+import os
+import signal
+import socket
+import struct
+import sys
+from pathlib import Path
+from typing import Any
+
+from . import layers, lookup, solution, syscalls
+
+CHANNEL = 3
+"""Descriptor of a child's channel to the grader; the zygote's own stands there before the fork."""
+
+SPAWN = struct.Struct("<BIQQ")
+"""Whether files are needed, CPU seconds, bytes of memory and of output."""
+
+ENDED = struct.Struct("<idd")
+"""Exit code (negative: signal), CPU seconds, peak MiB."""
+
+MODULES = """
+abc argparse array ast asyncio base64 binascii bisect builtins calendar cmath codecs collections collections.abc
+concurrent.futures contextlib copy csv ctypes dataclasses datetime decimal difflib enum fractions functools gc
+hashlib heapq html inspect io ipaddress itertools json keyword locale logging math mmap multiprocessing numbers
+operator os pathlib pickle platform pprint queue random re resource sched select shutil signal socket sqlite3
+statistics string struct subprocess sys tempfile textwrap threading time timeit tokenize traceback types typing
+unicodedata unittest unittest.mock uuid warnings weakref zlib zoneinfo
+"""
+"""What solutions import; loaded before the fork, an import is free."""
+
+
+class Zygote:
+    """Forks children into a cell."""
+
+    def __init__(self, channel: socket.socket, config: dict[str, Any]) -> None:
+        """Loads the modules and enters the level's namespaces.
+
+        Raises:
+            OSError: the machine does not allow the level.
+        """
+        self.channel, self.level, self.config = channel, config["level"], config
+        self.how, self.run = syscalls.runner()
+        self.namespace: int | None = None
+        preload(config["modules"])
+        packages = [Path(path) for path in config["packages"]]
+        readable = layers.library_paths(packages)
+        user = layers.free_user() if self.level == layers.FULL else None
+        self.start_bytes = layers.address_space()
+        version = 0 if self.level == layers.RLIMITS_ONLY else layers.landlock_version()
+        if self.level == layers.FULL:
+            self._enter(readable)
+        if self.level == layers.NO_NAMESPACES:
+            lookup.through_open(self.run)
+        self.cells = [
+            layers.Cell(self.level, files=files, version=version, readable=readable, user=user)
+            for files in (False, True)
+        ]
+        solution.prepare()
+        gc.collect()
+        gc.freeze()
+
+    def serve(self) -> None:
+        """Starts and ends children until the grader goes."""
+        while True:
+            request, ancillary, _, _ = self.channel.recvmsg(SPAWN.size, socket.CMSG_SPACE(4 * 4))
+            if not request:
+                return
+            descriptors = _descriptors(ancillary)
+            pid = self._spawn(*SPAWN.unpack(request), descriptors)
+            for descriptor in descriptors:
+                os.close(descriptor)
+            credentials = struct.pack("iII", pid, os.geteuid(), os.getegid())
+            self.channel.sendmsg([b"started"], [(socket.SOL_SOCKET, socket.SCM_CREDENTIALS, credentials)])
+            if not self.channel.recv(16):
+                return
+            self.channel.send(_ended(pid))
+
+    def _enter(self, readable: list[Path]) -> None:
+        """Goes on in a child that is the first process of a new pid namespace."""
+        layers.enter_namespaces()
+        pid = os.fork()
+        if pid:
+            self.channel.close()
+            os.waitpid(pid, 0)
+            os._exit(0)
+        die_with_parent()
+        self.namespace = os.open("/proc/self/ns/pid", os.O_RDONLY)
+        layers.change_root(readable)
+        calls = syscalls.Calls()
+        calls.add("setns", self.namespace, layers.CLONE_NEWPID)
+        calls.add("unshare", layers.CLONE_NEWPID)
+        self.renew = calls.packed()
+
+    def _spawn(self, files: int, cpu_s: int, memory: int, output: int, descriptors: list[int]) -> int:
+        cell = self.cells[files]
+        cell.limit(cpu_s, memory + self.start_bytes, output)
+        packed, names, ruleset = cell.packed, cell.names, None
+        if len(descriptors) == 4:  # a scratch directory of the outer file system
+            calls, ruleset = cell.with_directory(descriptors[3])
+            packed, names = calls.packed()
+        if self.namespace is not None:
+            failed = syscalls.failure(self.renew[1], self.run(self.renew[0]))
+            if failed:
+                raise OSError(failed)
+        pid = os.fork()
+        if pid == 0:
+            try:
+                self._shut_in(packed, names, descriptors)
+            finally:
+                os._exit(1)
+        if ruleset:
+            ruleset.close()
+        return pid
+
+    def _shut_in(self, packed: bytes, names: list[str], descriptors: list[int]) -> None:
+        """Runs in the child: its descriptors, its cell, then the code."""
+        for number, descriptor in enumerate(descriptors[1:3]):
+            os.dup2(descriptor, number)
+        if len(descriptors) == 4:
+            os.fchdir(descriptors[3])
+        os.dup2(descriptors[0], CHANNEL)
+        failed = syscalls.failure(names, self.run(packed))
+        os.write(CHANNEL, b"-" + failed.encode() if failed else b"+")
+        if not failed:
+            solution.serve(CHANNEL)
+
+
+def preload(modules: list[str]) -> None:
+    """Imports modules that are there; their hooks at fork, which only cost time here, are left out."""
+    register, os.register_at_fork = os.register_at_fork, lambda **hooks: None
+    try:
+        for name in modules:
+            with contextlib.suppress(ImportError):
+                importlib.import_module(name)
+    finally:
+        os.register_at_fork = register
+
+
+def die_with_parent() -> None:
+    """Asks the kernel to kill this process when its parent ends."""
+    syscalls.call("prctl", layers.PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+
+
+def _descriptors(ancillary: list[tuple[int, int, bytes]]) -> list[int]:
+    found = array.array("i")
+    for level, kind, data in ancillary:
+        if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
+            found.frombytes(data[: len(data) - len(data) % found.itemsize])
+    return list(found)
+
+
+def _ended(pid: int) -> bytes:
+    os.kill(pid, signal.SIGKILL)
+    _, status, usage = os.wait4(pid, 0)
+    return ENDED.pack(os.waitstatus_to_exitcode(status), usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
+
+
+def main() -> None:
+    """Reads the configuration, says whether the level was reached, and serves."""
+    die_with_parent()
+    with socket.socket(fileno=CHANNEL) as channel:
+        config = json.loads(channel.recv(2**16))
+        sys.path[:] = [path for path in sys.path if not path.endswith("execution")] + config["path"]
+        try:
+            zygote = Zygote(channel, config)
+        except OSError as error:
+            channel.send(json.dumps({"failed": str(error)}).encode())
+            return
+        channel.send(json.dumps({"ready": True, "calls": zygote.how}).encode())
+        zygote.serve()
