@@ -206,6 +206,8 @@ class Result(Record):
     """Wall time, seconds."""
     peak_mb: float = 0.0
     """Peak resident memory, MiB."""
+    limit_s: float | None = None
+    """CPU time that one test was allowed, seconds; None when nothing was run."""
     isolation: Isolation
     """Level at which the code ran."""
     method: Literal["isolated", "guarded", "trusted"] = "isolated"
