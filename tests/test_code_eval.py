@@ -30,7 +30,7 @@ USABLE = [
     "candidate = add\nassert candidate(2, 3) == 5",
     "assert list(map(add, [2], [3])) == [5]",
     "try:\n    add(2)\n    raise AssertionError\nexcept TypeError:\n    pass\nassert add(2, 3) == 5",
-    "if add(2, 3) != 5:\n    raise ValueError('no')",
+    "if add(2, 3) != 5:\n    raise AssertionError('no')",
     "xs = [add(i, 1) for i in range(3)]\nxs.append(1)\nassert xs == [1, 2, 3, 1]",
 ]
 REFUSED = [
@@ -51,6 +51,7 @@ REFUSED = [
     ("from math import *\nassert add(2, 3) == 5", r"imports \*"),
     ("add(2, 3)\nprint(add(2, 3))", "drops the result"),
     ("print(add(2, 3))", "asserts nothing"),
+    ("if add(2, 3) != 5:\n    raise ValueError", "could be taken for a broken test"),
 ]
 RIGHT, WRONG = "def add(a, b): return a + b", "def add(a, b): return a * b"
 

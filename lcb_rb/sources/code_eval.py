@@ -46,7 +46,7 @@ def problem(reference: str, problem_id: str) -> Problem:
         raise InputError(f"reference {problem_id}: {error}") from error
     for fault in _faults(tree, name):
         raise InputError(f"reference {problem_id}: {fault}; give the problem as JSON, or rewrite the test")
-    check = AssertTests(check=ast.unparse(_wrapped(tree, name)))
+    check = AssertTests(check=ast.unparse(_check(tree, name)))
     return Problem(id=problem_id, source="code_eval", statement="", entry_point=name, tests=check)
 
 
@@ -86,6 +86,8 @@ def _faults(tree: ast.Module, name: str) -> Iterator[str]:
             yield f"line {node.lineno} uses {name} otherwise than by calling it"
         if isinstance(node, ast.Attribute) and not _is_known(node, imported):
             yield f"line {node.lineno} uses .{node.attr}, which plain values lack: classes cannot be tested"
+        if isinstance(node, ast.Raise) and node.exc and not ast.unparse(node.exc).startswith("AssertionError"):
+            yield f"line {node.lineno} raises an error that could be taken for a broken test: assert instead"
     for line in _dropped_results(tree, name):
         yield f"line {line} drops the result of {name}: whether it should change its arguments cannot be told"
     if not any(isinstance(node, ast.Assert | ast.Raise) for node in ast.walk(tree)):
@@ -136,12 +138,19 @@ def _is_known(node: ast.Attribute, imported: set[str]) -> bool:
     return (isinstance(root, ast.Name) and root.id in imported) or node.attr in _PLAIN_ATTRIBUTES
 
 
-def _wrapped(tree: ast.Module, name: str) -> ast.Module:
-    """Returns a module that defines `check(candidate)` with the whole test in it, under the name that it uses."""
-    imports = [node for node in tree.body if isinstance(node, ast.ImportFrom) and node.module == "__future__"]
-    rest = [node for node in tree.body if node not in imports]
-    wrapper = ast.parse(f"def check(candidate):\n    {name} = candidate\n")
+def _check(tree: ast.Module, name: str) -> ast.Module:
+    """Returns a module that defines `check(candidate)`.
+
+    That is the test itself without its last line if this is `check(name)`; else a wrapper around the whole test, which
+    takes the function under the name that the test uses.
+    """
+    mentions = sum(isinstance(node, ast.Name) and node.id == name for node in ast.walk(tree))
+    checks = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "check"]
+    if mentions == len(checks) == 1 and ast.unparse(tree.body[-1]) == f"check({name})":
+        return ast.Module(body=tree.body[:-1], type_ignores=[])
+    futures = [node for node in tree.body if isinstance(node, ast.ImportFrom) and node.module == "__future__"]
+    wrapper = ast.parse(f"def check({name}):\n    pass\n")
     function = wrapper.body[0]
     assert isinstance(function, ast.FunctionDef)
-    function.body += rest
-    return ast.Module(body=[*imports, *wrapper.body], type_ignores=[])
+    function.body = [node for node in tree.body if node not in futures]
+    return ast.Module(body=[*futures, *wrapper.body], type_ignores=[])
