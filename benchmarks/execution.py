@@ -45,7 +45,6 @@ def main(
     workers: Annotated[int, typer.Option(help="processes at a time, for every system")] = 2,
     repeat: Annotated[int, typer.Option(help="copies of the canonical solutions")] = 2,
     timeout_s: Annotated[float, typer.Option(help="limit of a sample, for every system")] = 3.0,
-    short_s: Annotated[float, typer.Option(help="limit of ours-calibrated")] = 0.5,
     evaluate: Annotated[str, typer.Option(help="clone of huggingface/evaluate, for code_eval")] = "",
     livecodebench: Annotated[str, typer.Option(help="clone of LiveCodeBench")] = "",
     evalplus: Annotated[str, typer.Option(help="clone of EvalPlus")] = "",
@@ -63,7 +62,6 @@ def main(
         humaneval=str(humaneval),
         workers=workers,
         timeout_s=timeout_s,
-        short_s=short_s,
         repeat=repeat,
         evaluate=evaluate,
         livecodebench=livecodebench,
@@ -78,7 +76,6 @@ def main(
         "rounds": rounds,
         "workers": workers,
         "timeout_s": timeout_s,
-        "short_s": short_s,
         "repeat": repeat,
         "summary": _summary(runs),
         "runs": runs,
@@ -151,7 +148,7 @@ def markdown(report: Row) -> str:
         f"`{report['command']}` at {report['commit']}",
         "",
         f"{host['cpu']}, {host['cores']} cores, kernel {host['kernel']}, Python {host['python']}; "
-        f"{report['workers']} workers, limit {report['timeout_s']:g} s (calibrated: {report['short_s']:g} s), "
+        f"{report['workers']} workers, limit {report['timeout_s']:g} s, "
         f"median of {report['rounds']} interleaved rounds. CPU is that of the whole process tree; ratios are against "
         "the first of ours; unexpected are wrong verdicts; left behind are processes that outlived the run; foreign "
         "CPU is what else the machine did meanwhile.",

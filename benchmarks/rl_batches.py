@@ -36,11 +36,11 @@ FILES = {
 }
 PROBLEMS = "problems/lcb_problems_public_tests.jsonl.xz"
 
-PLAIN = {"deduplicate": False, "order_tests": False, "yield_sleepers": False}
+PLAIN = {"deduplicate": False, "adaptive": False, "yield_sleepers": False}
 VARIANTS: dict[str, dict[str, bool]] = {
     "plain": PLAIN,
     "deduplicate": {**PLAIN, "deduplicate": True},
-    "order tests": {**PLAIN, "order_tests": True},
+    "adaptive": {**PLAIN, "adaptive": True},
     "yield sleepers": {**PLAIN, "yield_sleepers": True},
     "all": dict.fromkeys(PLAIN, True),
 }
@@ -183,7 +183,7 @@ def _grader(job: Job) -> Callable[[list[tuple[Problem, str]]], list[Result]]:
 
     def grade(items: list[tuple[Problem, str]]) -> list[Result]:
         with Executor(workers=job.workers, limits=limits, **used) as executor:
-            return list(executor.grade_many(items, ordered=True))
+            return list(executor.grade_many(items))
 
     return grade
 

@@ -15,7 +15,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -40,8 +40,6 @@ class Job:
     """Processes at a time."""
     timeout_s: float
     """For every sample."""
-    short_s: float
-    """The same, calibrated on the reference solutions."""
     repeat: int
     """Copies of the canonical solutions."""
     evaluate: str
@@ -52,55 +50,51 @@ class Job:
     """Clone of EvalPlus."""
 
 
-def ours(level: str) -> Callable[[list[Task], Job], Callable[[], Verdicts]]:
-    """Returns our executor at a level of isolation."""
+def ours(level: str, *, calibrate: bool = False) -> Callable[[list[Task], Job], Callable[[], Verdicts]]:
+    """Returns our executor at a level of isolation; every sample is run, also a copy of another."""
 
     def prepare(tasks: list[Task], job: Job) -> Callable[[], Verdicts]:
-        sys.path.insert(0, str(Path(__file__).parents[1]))
         from lcb_rb.execution import Executor, Limits
-        from lcb_rb.schema import AssertTests, Isolation, Problem
+        from lcb_rb.schema import Isolation
 
-        made = {
-            row["task_id"]: Problem(
-                id=row["task_id"],
-                source="humaneval",
-                statement="",
-                prompt=row["prompt"],
-                entry_point=row["entry_point"],
-                tests=AssertTests(check=row["test"]),
-            )
-            for row in (task.problem for task in tasks)
-        }
-        items = [(made[task.problem["task_id"]], task.body) for task in tasks]
+        items = _our_items(tasks)
         limits = Limits(cpu_s=job.timeout_s)
 
         def run() -> Verdicts:
-            with Executor(workers=job.workers, limits=limits, level=Isolation(level)) as executor:
-                return [result.passed for result in executor.grade_many(items, ordered=True)]
+            with Executor(
+                job.workers, limits=limits, level=Isolation(level), calibrate=calibrate, deduplicate=False
+            ) as executor:
+                return [result.passed for result in executor.grade_many(items)]
 
         return run
 
     return prepare
 
 
-def ours_calibrated(tasks: list[Task], job: Job) -> Callable[[], Verdicts]:
-    """Returns our executor with the time limit that the reference solutions need."""
-    return ours("full")(tasks, replace(job, timeout_s=job.short_s))
-
-
-def ours_first(tasks: list[Task], job: Job) -> Callable[[], Verdicts]:
-    """Returns the module functions, which also the first executor had."""
-    sys.path.insert(0, str(Path(__file__).parents[1]))
+def ours_functions(tasks: list[Task], job: Job) -> Callable[[], Verdicts]:
+    """Returns the function with its defaults."""
     from lcb_rb.execution import Limits, grade_many
+
+    items, limits = _our_items(tasks), Limits(cpu_s=job.timeout_s)
+    return lambda: [result.passed for result in grade_many(items, workers=job.workers, limits=limits)]
+
+
+def _our_items(tasks: list[Task]) -> list[tuple[Any, str]]:
     from lcb_rb.schema import AssertTests, Problem
 
-    items = []
-    for task in tasks:
-        row = task.problem
-        tests = AssertTests(check=row["test"])
-        known = {"id": row["task_id"], "source": "humaneval", "statement": "", "prompt": row["prompt"]}
-        items.append((Problem(**known, entry_point=row["entry_point"], tests=tests), task.body))
-    return lambda: [r.passed for r in grade_many(items, workers=job.workers, limits=Limits(cpu_s=job.timeout_s))]
+    problems = {
+        row["task_id"]: Problem(
+            id=row["task_id"],
+            source="humaneval",
+            statement="",
+            prompt=row["prompt"],
+            entry_point=row["entry_point"],
+            tests=AssertTests(check=row["test"]),
+            reference_solution=row["canonical_solution"],
+        )
+        for row in {task.problem["task_id"]: task.problem for task in tasks}.values()
+    }
+    return [(problems[task.problem["task_id"]], task.body) for task in tasks]
 
 
 def code_eval(tasks: list[Task], job: Job) -> Callable[[], Verdicts]:
@@ -263,8 +257,8 @@ def _ring(number: int, frame: object) -> None:
 SYSTEMS: dict[str, Callable[[list[Task], Job], Callable[[], Verdicts]]] = {
     "ours": ours("full"),
     "ours-no-namespaces": ours("no-namespaces"),
-    "ours-calibrated": ours_calibrated,
-    "ours-functions": ours_first,
+    "ours-calibrated": ours("full", calibrate=True),
+    "ours-functions": ours_functions,
     "code_eval": code_eval,
     "livecodebench": livecodebench,
     "evalplus": evalplus,
