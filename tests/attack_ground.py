@@ -26,7 +26,7 @@ ROOT = Path(__file__).parents[1]
 VICTIM = Path("/tmp/attack_victim")
 DROP = Path("/tmp/attack_drop")
 TOKEN = "hf_canary_TOKEN"
-DEADLINE_S = 30
+DEADLINE_S = 20
 """Wall time in which a case and its followers must be graded; the limit for one sample is far below."""
 MS_BIND, MS_REC = 4096, 16384
 
@@ -36,7 +36,7 @@ class Watch:
 
     def __init__(self, worker: "subprocess.Popen[bytes]") -> None:
         self.worker = worker
-        self.processes = self.rss_mb = self.disk_mb = 0.0
+        self.processes = self.threads = self.rss_mb = self.disk_mb = 0.0
         self.start = time.monotonic()
         self.base = (len(processes()), disk_mb())
 
@@ -55,6 +55,7 @@ class Watch:
         found = processes()
         self.processes = max(self.processes, len(found) - self.base[0])
         self.rss_mb = max(self.rss_mb, *found.values())
+        self.threads = max(self.threads, sum(1 for _ in Path("/proc").glob("[0-9]*/task/[0-9]*")))
         self.disk_mb = max(self.disk_mb, disk_mb() - self.base[1])
 
     def probe(self, probe: Case | None) -> list[str]:
@@ -67,6 +68,8 @@ class Watch:
                 fired = Path(path).exists()
             case {"type": "missing", "path": path}:
                 fired = not Path(path).exists()
+            case {"type": "threads"}:
+                fired = self.threads > most
             case {"type": "procs"}:
                 fired = self.processes > most
             case {"type": "maxrss_mb"}:
@@ -75,7 +78,9 @@ class Watch:
                 fired = self.disk_mb > most
             case None:
                 fired = False
-        use = f"{self.processes:.0f} processes, {self.rss_mb:.0f} MB memory, {self.disk_mb:.0f} MB disk"
+        use = (
+            f"{self.processes:.0f} processes, {self.threads} threads, {self.rss_mb:.0f} MB, disk {self.disk_mb:.0f} MB"
+        )
         return [f"probe {json.dumps(probe)} fired ({use})"] if fired else []
 
 
@@ -179,3 +184,9 @@ def hear(listener: socket.socket, name: str, heard: set[str]) -> None:
     while True:
         listener.accept() if listener.type == socket.SOCK_STREAM else listener.recv(100)
         heard.add(name)
+
+
+def leftovers() -> set[str]:
+    """Returns what lies in the range's writable folders, victims aside."""
+    folders = map(Path, ("/tmp", "/dev/shm", "/var/tmp"))
+    return {str(path) for folder in folders for path in folder.iterdir() if path not in (VICTIM, DROP)}

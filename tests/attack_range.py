@@ -20,10 +20,10 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from attack_cases import own_cases
-from attack_ground import ROOT, TOKEN, VICTIM, Case, Watch, lay_out, listen, prepare, victims
+from attack_ground import ROOT, TOKEN, VICTIM, Case, Watch, lay_out, leftovers, listen, prepare, victims
 
 ORDINARY = 5001
-CGROUPS = {"memory": ("memory.limit_in_bytes", 4 * 2**30), "pids": ("pids.max", 400)}
+CGROUPS = {"memory": ("memory.limit_in_bytes", 4 * 2**30), "pids": ("pids.max", 1000)}
 NAMESPACES = ["--pid", "--fork", "--kill-child", "--mount", "--mount-proc", "--net", "--uts", "--ipc"]
 
 
@@ -107,13 +107,14 @@ def supervise(level: str, user: str) -> None:
         for case in cases:
             lay_out(ORDINARY if mode else 0)
             heard.clear()
-            before = victims()
+            before, old = victims(), leftovers()
             seen = Watch(worker)
             worker.stdin.write(json.dumps(case).encode() + b"\n")
             worker.stdin.flush()
             results, lost = seen.answer()
             faults = [lost] if lost else []
             faults += judge(case, results) + seen.probe(case.get("probe")) + [f"reached {name}" for name in heard]
+            faults += [f"left {path}" for path in sorted(leftovers() - old)]
             faults += ["a victim changed"] if victims() != before else []
             ungraded = any(result["verdict"] == "UNGRADED" for result in results)
             outcome = {"id": case["id"], "faults": faults, "ungraded": ungraded, "results": results}
@@ -185,7 +186,7 @@ def naive(case: Case) -> Case:
         try:
             run = subprocess.run(
                 [sys.executable, "-I", "-c", program],
-                input=given,
+                input=given or "",
                 capture_output=True,
                 text=True,
                 timeout=5,
@@ -205,6 +206,7 @@ def main() -> int:
     parser.add_argument("--level", choices=["full", "no-namespaces", "none"], default="full")
     parser.add_argument("--user", choices=["root", str(ORDINARY)], default="root")
     parser.add_argument("--only", default="", help="take only cases with this text in their id")
+    parser.add_argument("--json", action="store_true", help="write every outcome as a line of JSON")
     parser.add_argument("--inside", choices=["supervise", "work"], help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.inside:
@@ -216,8 +218,12 @@ def main() -> int:
     for outcome in shoot(cases, options.level, options.user):
         shot += 1
         at_fault += bool(outcome["faults"])
-        for fault in outcome["faults"]:
-            sys.stdout.write(f"{outcome['id']}: {fault}\n")
+        lines = [f"{outcome['id']}: {fault}" for fault in outcome["faults"]]
+        for line in [json.dumps(outcome)] if options.json else lines:
+            sys.stdout.write(f"{line}\n")
+            sys.stdout.flush()
+    if options.json:
+        return 0
     left_out = f" ({len(cases) - shot} dangerous ones left out)" if shot < len(cases) else ""
     sys.stdout.write(f"{shot} cases, {at_fault} at fault{left_out}\n")
     return 1 if at_fault else 0
