@@ -280,6 +280,11 @@ def test_stored_grades_and_models_are_kept_and_equal_samples_numbered(tmp_path: 
     assert samples[1].id == f"{samples[0].id}-2"
 
 
+def test_a_solution_may_have_an_id(tmp_path: Path) -> None:
+    rows = [{"id": name, "task_id": "HumanEval/900", "solution": "x"} for name in ("a", "b")]
+    assert [sample.id for sample in read_samples([save(tmp_path / "a.jsonl", *rows)]).samples] == ["a", "b"]
+
+
 def test_a_completion_without_its_problem_is_refused(tmp_path: Path) -> None:
     path = save(tmp_path / "a.jsonl", {"task_id": "HumanEval/900", "completion": "    return x\n"})
     assert fault(read_samples, path) == (

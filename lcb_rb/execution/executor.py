@@ -198,7 +198,7 @@ class Executor:
         )
 
     def _work(self, problem: Problem) -> Work:
-        """Returns the problem as graders take it; made once for an object, which is kept so that its id stays its own."""
+        """Returns the problem as graders take it; made once an object, which is kept so that its id stays its own."""
         known = self._problems.get(id(problem))
         if known:
             self._problems.move_to_end(id(problem))

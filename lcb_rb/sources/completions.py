@@ -9,7 +9,7 @@ from lcb_rb.reading import bare_name
 from lcb_rb.schema import Problem, Sample
 from lcb_rb.sources.records import Row, content_id
 
-_KNOWN = frozenset({"task_id", "completion", "solution", "model", "passed"})
+_KNOWN = frozenset({"id", "task_id", "completion", "solution", "model", "passed"})
 
 
 def is_sample(row: Row) -> bool:
@@ -31,7 +31,7 @@ def sample(row: Row, problems: Mapping[str, Problem]) -> Sample:
     code = row.text("solution") if "solution" in row.fields else _continued(row, problem_id, problems)
     return row.build(
         Sample,
-        id=content_id(problem_id, model, code),
+        id=row.text("id", default=content_id(problem_id, model, code)),
         problem_id=problem_id,
         model=model,
         reasoning="",

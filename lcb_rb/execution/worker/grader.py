@@ -77,7 +77,7 @@ class Grader:
         }
 
     def _calibrated(self, task: Task, key: str, limits: Limits) -> Limits:
-        """Returns limits of ten times what the reference solution needs for all tests together, never more than given."""
+        """Returns a time limit of ten times what the reference solution needs for all tests, never more than given."""
         if key not in self.limits:
             reference = Run(task, task.reference or "", limits, self._starter(task, task.reference or "", limits))
             try:

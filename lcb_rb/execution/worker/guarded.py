@@ -11,7 +11,7 @@ import random
 import unittest
 from collections.abc import Callable, Iterator
 from types import ModuleType
-from typing import Any
+from typing import Any, cast
 
 REPORT = "__recode_outcome__"
 
@@ -95,7 +95,7 @@ def falsify(assertion: ast.AST, randomness: random.Random) -> None:
     constants = [node for node in _expected(assertion) if type(node.value) in (int, float, str)]
     if constants:
         chosen = randomness.choice(constants)
-        chosen.value = _other(chosen.value, randomness)
+        chosen.value = _other(cast("int | float | str", chosen.value), randomness)
     elif isinstance(assertion, ast.Assert):
         assertion.test = ast.UnaryOp(ast.Not(), assertion.test)
     elif isinstance(assertion, ast.Call) and isinstance(assertion.func, ast.Attribute):

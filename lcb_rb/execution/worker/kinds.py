@@ -323,7 +323,7 @@ def run_check(work: Run) -> None:
     if task.check is None:
         try:
             task.check = proxy.Check(task.prompt, task.entry_point, task.tests["check"])
-        except Exception as error:  # noqa: BLE001 - trusted code of the problem, which may be broken in any way
+        except Exception as error:
             raise TestsError(f"the test code is broken: {type(error).__name__}: {error}") from error
     while True:
         try:
@@ -381,7 +381,7 @@ def run_once(work: Run, check: proxy.Check, predicted: list[Message], *, trusted
             raise FailedError("WRONG_ANSWER", str(error), check.test_index(error)) from error
         except proxy.BrokenTestError as error:
             raise TestsError(f"the test code is broken: {error}") from error
-        except Exception as error:  # noqa: BLE001 - every way in which a check ends is a finding
+        except Exception as error:
             raise _ended(error, candidate, check) from error
         return candidate
 

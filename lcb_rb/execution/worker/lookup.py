@@ -10,8 +10,8 @@ from typing import Any
 from . import syscalls
 
 _LAYOUTS = {
-    "x86_64": (struct.Struct("=QQQIII4xQqqqqqqqqq"), "dev ino nlink mode uid gid rdev size".split()),
-    "aarch64": (struct.Struct("=QQIIIIQ8xqi4xqqqqqqq"), "dev ino mode nlink uid gid rdev size".split()),
+    "x86_64": (struct.Struct("=QQQIII4xQqqqqqqqqq"), ["dev", "ino", "nlink", "mode", "uid", "gid", "rdev", "size"]),
+    "aarch64": (struct.Struct("=QQIIIIQ8xqi4xqqqqqqq"), ["dev", "ino", "mode", "nlink", "uid", "gid", "rdev", "size"]),
 }
 """The kernel's `struct stat`: the fields up to the size, then block size, blocks and three times."""
 
@@ -50,5 +50,5 @@ def through_open(run: Callable[[bytes], tuple[int, int]]) -> None:
         return stat(path, dir_fd=dir_fd, follow_symlinks=False)
 
     os.fstat, os.stat, os.lstat = fstat, stat, lstat
-    system = bootstrap._os
+    system = bootstrap._os  # type: ignore[attr-defined]
     system.stat, system.lstat, system.fstat = stat, lstat, fstat

@@ -112,7 +112,7 @@ class Agreeable:
     def _yes(self, *args: object) -> bool:
         return True
 
-    __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = __contains__ = __bool__ = _yes  # type: ignore[assignment]
+    __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = __contains__ = __bool__ = _yes
     __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = _itself
     __floordiv__ = __mod__ = __pow__ = __neg__ = __abs__ = __getitem__ = __call__ = __getattr__ = __round__ = _itself
 

@@ -420,7 +420,7 @@ def _scratch_directory() -> Iterator[str]:
 
 
 def _check_size(directory: Path) -> None:
-    """Keeps a scratch directory of the outer file system small; one without namespaces has no file system of its own."""
+    """Keeps a scratch directory small that lies in the outer file system, as without namespaces."""
     files = total = 0
     with contextlib.suppress(FileNotFoundError):
         for root, _, names in os.walk(directory):

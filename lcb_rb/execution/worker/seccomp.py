@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from .syscalls import machine, numbers
 
 EVERYWHERE = """
-alarm brk clock_getres clock_gettime clock_nanosleep close close_range dup dup2 dup3 epoll_create epoll_create1 epoll_ctl
-epoll_pwait epoll_wait eventfd2 exit exit_group fadvise64 fchdir fdatasync flock fstat fstatfs fsync ftruncate futex
-futex_waitv getcwd getdents getdents64 getegid geteuid getgid getgroups getitimer getpgid getpgrp getpid getppid
-getpriority getrandom getresgid getresuid getrlimit getrusage getsid getsockname getsockopt gettid gettimeofday getuid
-lseek madvise membarrier mmap mprotect mremap msync munmap nanosleep pause pipe pipe2 poll ppoll pread64 preadv preadv2
-pselect6 pwrite64 pwritev read readahead readv recvfrom restart_syscall rseq rt_sigaction rt_sigpending rt_sigprocmask
-rt_sigreturn rt_sigsuspend rt_sigtimedwait sched_get_priority_max sched_get_priority_min sched_getaffinity
-sched_getparam sched_getscheduler sched_yield select sendfile set_robust_list set_tid_address setitimer setrlimit
-shutdown sigaltstack sysinfo time times umask uname wait4 waitid write writev
+alarm brk clock_getres clock_gettime clock_nanosleep close close_range dup dup2 dup3 epoll_create epoll_create1
+epoll_ctl epoll_pwait epoll_wait eventfd2 exit exit_group fadvise64 fchdir fdatasync flock fstat fstatfs fsync
+ftruncate futex futex_waitv getcwd getdents getdents64 getegid geteuid getgid getgroups getitimer getpgid getpgrp
+getpid getppid getpriority getrandom getresgid getresuid getrlimit getrusage getsid getsockname getsockopt gettid
+gettimeofday getuid lseek madvise membarrier mmap mprotect mremap msync munmap nanosleep pause pipe pipe2 poll ppoll
+pread64 preadv preadv2 pselect6 pwrite64 pwritev read readahead readv recvfrom restart_syscall rseq rt_sigaction
+rt_sigpending rt_sigprocmask rt_sigreturn rt_sigsuspend rt_sigtimedwait sched_get_priority_max sched_get_priority_min
+sched_getaffinity sched_getparam sched_getscheduler sched_yield select sendfile set_robust_list set_tid_address
+setitimer setrlimit shutdown sigaltstack sysinfo time times umask uname wait4 waitid write writev
 """
 """Calls that reach nothing outside the process but what it was handed."""
 
@@ -105,7 +105,7 @@ def _refuse(error: int) -> Instruction:
 
 
 def _segments(leaves: Mapping[int, Program]) -> list[tuple[int, Program]]:
-    """Returns (first number, what to do from there on), equal neighbours joined; x32 numbers are refused with the rest."""
+    """Returns (first number, what to do from there on), equal neighbours joined; x32 numbers are refused too."""
     refuse = [_refuse(errno.EPERM)]
     segments: list[tuple[int, Program]] = [(0, refuse)]
     for number in sorted(leaves):

@@ -111,7 +111,9 @@ def _outcome(action: Callable[[], object]) -> Job:
 def _stream(descriptor: int, mode: str) -> io.TextIOWrapper:
     raw = io.FileIO(descriptor, mode + "b", closefd=False)
     buffered = io.BufferedReader(raw) if mode == "r" else io.BufferedWriter(raw)
-    return io.TextIOWrapper(buffered, encoding="utf-8", errors="surrogateescape", newline=None)
+    stream = io.TextIOWrapper(buffered, encoding="utf-8", errors="surrogateescape", newline=None)
+    stream.mode = mode  # type: ignore[misc]  # as Python's own have it; fast readers ask for it
+    return stream
 
 
 def serve_calls(job: Job, program: CodeType, namespace: Job, channel: wire.Channel) -> None:
@@ -162,7 +164,7 @@ class Answers:
             keywords = {name: decode(value) for name, value in request.get("kwargs", {}).items()}
             result = self.function(*given, **keywords)
             if wire.is_iterator(result):
-                self.iterators.append(iter(result))
+                self.iterators.append(cast("Iterator[object]", result))
                 return self._steps(len(self.iterators) - 1)
             reply = {"value": encode(result)}
             if request.get("back"):

@@ -148,7 +148,7 @@ class Encoder:
             return self._items(list.__iter__(value), list.__len__(value), depth)
         return self._tagged(value, depth)
 
-    def _tagged(self, value: object, depth: int) -> dict[str, Any]:
+    def _tagged(self, value: object, depth: int) -> Any:
         if isinstance(value, tuple):
             return {"tuple": self._items(tuple.__iter__(value), tuple.__len__(value), depth)}
         if isinstance(value, dict):
@@ -203,7 +203,7 @@ def _is_plain(values: list[object]) -> bool:
         return False
     kinds = set(map(type, values))
     if kinds == {int}:
-        return -SMALL < min(values) and max(values) < SMALL  # type: ignore[type-var, operator]
+        return min(values) > -SMALL and max(values) < SMALL  # type: ignore[type-var, operator]
     if kinds == {float}:
         return all(map(isfinite, values))  # type: ignore[arg-type]
     return kinds <= _VERBATIM
@@ -242,7 +242,7 @@ class Decoder:
             if type(entry) is not list or len(entry) != 2 or type(entry[0]) is not str or entry[0] not in self._classes:
                 raise ValueError("malformed instance")
             kind = self._classes[entry[0]]
-            self._made.append(kind.__new__(kind))
+            self._made.append(_instance(kind))
         for instance, (_, form) in zip(self._made, heap, strict=True):
             attributes = self._decode(form, 0)
             if type(attributes) is not dict or not all(type(name) is str for name in attributes):
@@ -294,6 +294,14 @@ class Decoder:
         if type(body) is not int or not 0 <= body < len(self._made):
             raise ValueError("unknown instance")
         return self._made[body]
+
+
+def _instance(kind: type) -> Any:
+    """Returns an instance without attributes; a class that cannot have one is refused."""
+    try:
+        return object.__new__(kind)
+    except TypeError as error:
+        raise ValueError("malformed instance") from error
 
 
 def _hashable(items: list[Any]) -> list[Any]:

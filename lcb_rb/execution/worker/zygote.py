@@ -75,7 +75,9 @@ class Zygote:
             if not request:
                 return
             descriptors = _descriptors(ancillary)
-            pid = self._spawn(*SPAWN.unpack(request), descriptors)
+            files, cpu_s, memory, output = SPAWN.unpack(request)
+            self.cells[files].limit(cpu_s, memory + self.start_bytes, output)
+            pid = self._spawn(self.cells[files], descriptors)
             for descriptor in descriptors:
                 os.close(descriptor)
             credentials = struct.pack("iII", pid, os.geteuid(), os.getegid())
@@ -100,9 +102,7 @@ class Zygote:
         calls.add("unshare", layers.CLONE_NEWPID)
         self.renew = calls.packed()
 
-    def _spawn(self, files: int, cpu_s: int, memory: int, output: int, descriptors: list[int]) -> int:
-        cell = self.cells[files]
-        cell.limit(cpu_s, memory + self.start_bytes, output)
+    def _spawn(self, cell: layers.Cell, descriptors: list[int]) -> int:
         packed, names, ruleset = cell.packed, cell.names, None
         if len(descriptors) == 4:  # a scratch directory of the outer file system
             calls, ruleset = cell.with_directory(descriptors[3])
