@@ -51,14 +51,15 @@ def shoot(cases: list[Case], level: str, user: str) -> Iterator[Case]:
     with confined() as limited:
         left = [case for case in cases if limited or not case.get("danger")]
         while left:
+            before = len(left)
             lines = "".join(json.dumps(case) + "\n" for case in left)
             with subprocess.Popen([*command, "--user", user], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as range_:
                 threading.Thread(target=feed, args=(range_, lines.encode()), daemon=True).start()
-                outcomes = [json.loads(line) for line in range_.stdout]
-            if not outcomes:
+                for line in range_.stdout:
+                    left.pop(0)
+                    yield json.loads(line)
+            if len(left) == before:
                 raise OSError(f"no range here: {' '.join(command[:-2])} exits with {range_.returncode}")
-            yield from outcomes
-            left = left[len(outcomes) :]
 
 
 def feed(process: "subprocess.Popen[bytes]", data: bytes) -> None:
@@ -102,6 +103,8 @@ def supervise(level: str, user: str) -> None:
         cwd="/tmp",
         **mode,
     )
+    if worker.stdout.readline() != b"ready\n":
+        sys.exit(2)  # the executor does not reach the level; it said why
     with ExitStack() as stack:
         heard = listen(stack)
         for case in cases:
@@ -142,6 +145,8 @@ def work(level: str) -> None:
     os.dup2(2, 1)
     with ExitStack() as stack:
         grade = naive if level == "none" else guarded(stack, level)
+        answers.write("ready\n")
+        answers.flush()
         for line in sys.stdin:
             case = json.loads(line)
             samples = [{**case, **follower} for follower in [{}, *case.get("follow", [])]]

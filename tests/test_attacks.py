@@ -41,7 +41,8 @@ def shot(cases: list[Case], level: str, user: str = "root") -> dict[str, Case]:
         command = [sys.executable, script, stream.name, "--level", level, "--user", user, "--json"]
         run = subprocess.run(command, capture_output=True, text=True, timeout=500, check=False)
     if run.returncode:
-        pytest.skip(f"no range on this machine: {run.stderr.strip().splitlines()[-1:]}")
+        lines = run.stderr.strip().splitlines()
+        pytest.skip(next((line for line in lines if "InputError" in line), lines[-1] if lines else "no range"))
     return {outcome["id"]: outcome for outcome in map(json.loads, run.stdout.splitlines())}
 
 
