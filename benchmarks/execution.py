@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from meter import become_subreaper
+from meter import own_descendants
 from runs import Row, commit, machine, measure
 from systems import SYSTEMS, Job
 
@@ -55,7 +55,7 @@ def main(
     unknown = sorted({*names, *works.split(",")} - {*SYSTEMS, *WORKS})
     if unknown:
         raise typer.BadParameter(f"unknown: {', '.join(unknown)}; known are {', '.join([*SYSTEMS, *WORKS])}")
-    become_subreaper()
+    own_descendants()
     job = Job(
         system="",
         work="",

@@ -5,6 +5,7 @@ import ctypes
 import os
 import resource
 import signal
+import sys
 import time
 from pathlib import Path
 
@@ -106,8 +107,9 @@ def make_meter() -> Cgroup | Rusage:
         return Rusage()
 
 
-def become_subreaper() -> None:
-    """Makes orphans of the descendants children of this process."""
+def own_descendants() -> None:
+    """Makes orphans of the descendants children of this process, and lets SIGTERM end it in order, so they end too."""
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     if ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_CHILD_SUBREAPER)")
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from meter import become_subreaper
+from meter import own_descendants
 from runs import MissingError, Row, commit, machine, measure, serve
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -79,7 +79,7 @@ def main(
     unknown = sorted(set(names) - set(VARIANTS))
     if unknown:
         raise typer.BadParameter(f"unknown: {', '.join(unknown)}; known are {', '.join(VARIANTS)}")
-    become_subreaper()
+    own_descendants()
     job = Job(variant="", batch="", data=str(data), workers=workers, timeout_s=timeout_s, limit=limit)
     report = {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
