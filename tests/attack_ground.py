@@ -99,8 +99,16 @@ def disk_mb() -> float:
     return sum((found.f_blocks - found.f_bfree) * found.f_frsize for found in seen) / 2**20
 
 
-def prepare() -> None:
-    """Gives the range its own temporary folders and network, and ordinary users a way to the interpreter."""
+def prepare(*, protected: bool) -> None:
+    """Gives the range its own temporary folders and network, and ordinary users a way to the interpreter.
+
+    Where no executor protects the machine from root's programs, all that is mounted is read-only but those folders.
+    """
+    if not protected:
+        attributes = struct.pack("4Q", 1, 0, 0, 0)  # MOUNT_ATTR_RDONLY
+        libc = ctypes.CDLL(None, use_errno=True)
+        if libc.syscall(442, -100, b"/", 0x8000, attributes, len(attributes)):  # mount_setattr, AT_RECURSIVE
+            raise OSError(ctypes.get_errno(), "the root cannot be made read-only")
     keep = [Path(sys.base_prefix), Path(sys.prefix), ROOT]
     for folder in ("/tmp", "/dev/shm", "/var/tmp"):
         cover(Path(folder), keep, "mode=1777,size=1g")

@@ -93,7 +93,7 @@ def supervise(level: str, user: str) -> None:
     """Grades the cases on stdin in a worker and writes one outcome a line."""
     cases = [json.loads(line) for line in sys.stdin]
     mode = {"user": ORDINARY, "group": ORDINARY, "extra_groups": []} if user != "root" else {}
-    prepare()
+    prepare(protected=level != "none")
     environment = {"HF_TOKEN": TOKEN, "HOME": str(VICTIM), "PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}
     worker = subprocess.Popen(
         [sys.executable, __file__, "--inside", "work", "--level", level],

@@ -22,8 +22,10 @@ KNOWN_GAPS: dict[str, dict[str, str]] = {"full": {}, "no-namespaces": {}}
 """Cases at fault that are known, by level, with the reason."""
 
 NOT_HERE = {"channel-accepts", "channel-brings-descriptors", "channel-sends-elsewhere", "descriptors-of-folders"}
-NOT_HERE |= {"descriptors-to-write", "icmp", "key-by-descriptors"}
-"""Capabilities that no grader without protection gives away: they are about the executor's own descriptors."""
+NOT_HERE |= {"descriptors-to-write", "icmp", "key-by-descriptors", "parent-folder-of-scratch"}
+NOT_HERE |= {"python-library", "bytecode-cache", "site-packages", "own-runner"}
+"""Capabilities that the range itself withholds from a grader without protection: its root is read-only, and it has no
+descriptors but the standard ones."""
 
 
 @functools.cache
