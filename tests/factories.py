@@ -1,16 +1,32 @@
 """Hand-made records and the command in a real process, for all tests."""
 
+import atexit
+import functools
 import os
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
-from lcb_rb.schema import PairKind, PreferencePair, Problem, Sample, StdinTests
+from lcb_rb.execution import Executor, Limits
+from lcb_rb.schema import PairKind, PreferencePair, Problem, Result, Sample, StdinTests
 
 ROOT = Path(__file__).parents[1]
 SHARED_DATA = next((path for path in [ROOT.parent / "shared" / "data"] if path.is_dir()), None)
 LONG = "We walk over the list once and keep the sum of what we saw, because each item is needed only once. "
+
+
+@functools.cache
+def executor() -> Executor:
+    """One executor for all tests that need nothing special."""
+    made = Executor(2, deduplicate=False)
+    atexit.register(made.close)
+    return made
+
+
+def grade(problem: Problem, solution: str, limits: Limits | None = None) -> Result:
+    """The verdict of the shared executor."""
+    return executor().grade(problem, solution, limits)
 
 
 def make_problem(problem_id: str = "p1", **fields: Any) -> Problem:

@@ -14,7 +14,7 @@ from lcb_rb.metrics import summarise_passes
 from lcb_rb.progress import bar
 from lcb_rb.reading import read_json_lines
 from lcb_rb.schema import Isolation, PassAtK, Result, Sample
-from lcb_rb.sources import read_problems, read_samples
+from lcb_rb.sources import Suite, read_problems, read_samples
 from lcb_rb.sources.records import Row
 from lcb_rb.writing import dump_json, write_text
 
@@ -39,6 +39,7 @@ def grade_files(
     *,
     workers: int | None = None,
     least_isolation: Isolation = Isolation.NO_NAMESPACES,
+    tests: Suite = "plus",
     limits: Limits | None = None,
 ) -> Graded:
     """Writes one verdict row a sample, sorted by id, and returns the verdicts' counts and pass@k.
@@ -48,8 +49,8 @@ def grade_files(
     Raises:
         InputError: an input is wrong, a sample's problem is not given, or the isolation does not suffice.
     """
-    known = read_problems(problems)
-    found = read_samples(samples).samples
+    known = read_problems(problems, tests)
+    found = read_samples(samples, known).samples
     lost = next((sample for sample in found if sample.problem_id not in known), None)
     if lost:
         raise InputError(f"sample {lost.id}: problem {lost.problem_id!r} is not given; add its file to --problems")

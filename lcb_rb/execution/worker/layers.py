@@ -189,11 +189,11 @@ class Cell:
         self.packed, self.names = self._calls.packed()
 
     def limit(self, cpu_s: int, memory_bytes: int, output_bytes: int) -> None:
-        """Sets what the next child may use: CPU time, address space, size of any file."""
-        for buffer, most, kill in zip(
-            self._bounds.values(), (cpu_s, memory_bytes, output_bytes), (1, 0, 0), strict=True
-        ):
-            struct.pack_into("QQ", buffer, 0, most, most + kill)
+        """Sets what the next child may use, or what the machine allows where that is less."""
+        wanted = ((cpu_s, cpu_s + 1), (memory_bytes, memory_bytes), (output_bytes, output_bytes))
+        for (kind, buffer), (soft, hard) in zip(self._bounds.items(), wanted, strict=True):
+            allowed = resource.getrlimit(kind)[1] % 2**64
+            struct.pack_into("QQ", buffer, 0, min(soft, allowed), min(hard, allowed))
 
     def with_directory(self, descriptor: int) -> tuple[syscalls.Calls, Ruleset]:
         """Returns the calls of a child that may write to an open directory, and the ruleset to close after the fork."""

@@ -41,6 +41,8 @@ RECURSION = 50_000
 CHUNK = 1000
 """Items that an iterator sends at a time."""
 
+SCRATCH = "/tmp"
+STREAMS = {"/dev/stdin": 0, "/dev/stdout": 1, "/dev/stderr": 2}
 ENTRY = re.compile(r"(?:(\w+)\(\)\.)?(\w+)")
 
 _GIVEN: dict[str, object] = {}
@@ -50,6 +52,9 @@ def prepare() -> None:
     """Does in the zygote what every child would do."""
     exec(PRELUDE, _GIVEN)
     del _GIVEN["__builtins__"]
+    builtins.open = _open
+    os.environ.clear()
+    os.environ.update({"HOME": SCRATCH, "TMPDIR": SCRATCH})
     for name in ("exit", "quit"):  # what `site` adds, which is not loaded
         if not hasattr(builtins, name):
             setattr(builtins, name, sys.exit)
@@ -58,23 +63,47 @@ def prepare() -> None:
     gc.disable()
 
 
+def _open(file: Any, *args: Any, **kwargs: Any) -> Any:
+    """Opens a file; the standard streams also by their names, which need a /proc that is not there."""
+    return io.open(  # noqa: UP020 - `open` is this function
+        STREAMS.get(file, file) if type(file) is str else file, *args, **kwargs
+    )
+
+
 def serve(descriptor: int) -> None:
     """Takes the job, then answers until the grader has heard enough."""
     gc.enable()
     channel = wire.Channel(descriptor)
     job = channel.receive()
     try:
-        program = compile(job["code"], "solution.py", "exec", dont_inherit=True)
+        programs = compiled(job["prompt"], job["code"])
     except (SyntaxError, ValueError, OverflowError) as error:
         return channel.send({"syntax": describe(error)})
     except (RecursionError, MemoryError) as error:
         return channel.send(failure(error))
     module = ModuleType("__main__" if job["mode"] == "stdin" else "solution")
     sys.modules[module.__name__] = module  # dataclasses and others look names up there
-    _SERVE[job["mode"]](job, program, vars(module), channel)
+    _SERVE[job["mode"]](job, lambda: run_all(programs, vars(module)), vars(module), channel)
 
 
-def serve_programs(job: Job, program: CodeType, namespace: Job, channel: wire.Channel) -> None:
+def compiled(prompt: str, code: str) -> list[CodeType]:
+    """Returns prompt and code, or as one what only the code completes; apart, the code may start with `__future__`."""
+    if not prompt:
+        return [compile(code, "solution.py", "exec", dont_inherit=True)]
+    try:
+        first = compile(prompt, "prompt.py", "exec", dont_inherit=True)
+        return [first, compile(code, "solution.py", "exec", dont_inherit=True)]
+    except SyntaxError:
+        return [compile(f"{prompt}\n{code}", "solution.py", "exec", dont_inherit=True)]
+
+
+def run_all(programs: list[CodeType], namespace: Job) -> None:
+    """Runs one program after the other."""
+    for program in programs:
+        exec(program, namespace)
+
+
+def serve_programs(job: Job, program: Callable[[], None], namespace: Job, channel: wire.Channel) -> None:
     """Runs the program once a test; its streams are files that the grader reads and writes."""
     module_names = dict(namespace)
     while channel.receive():
@@ -83,16 +112,22 @@ def serve_programs(job: Job, program: CodeType, namespace: Job, channel: wire.Ch
         channel.send(run_program(program, namespace))
 
 
-def run_program(program: CodeType, namespace: Job) -> Job:
+def run_program(program: Callable[[], None], namespace: Job) -> Job:
     """Runs the program as `__main__` and ends it as Python does: threads joined, exit handlers run, files flushed."""
     os.lseek(0, 0, os.SEEK_SET)
     os.lseek(1, 0, os.SEEK_SET)
     sys.stdin, sys.stdout, sys.stderr = _stream(0, "r"), _stream(1, "w"), _stream(2, "w")
-    reply = _outcome(lambda: exec(program, namespace))
-    for end in (threading._shutdown, atexit._run_exitfuncs, namespace.clear, sys.stdout.flush):  # type: ignore[attr-defined]
+    stdout = sys.stdout
+    reply = _outcome(program)
+    for end in (threading._shutdown, atexit._run_exitfuncs, _flush, namespace.clear, stdout.flush):  # type: ignore[attr-defined]
         later = _outcome(end)
         reply = reply if reply["exit"] else later
     return reply
+
+
+def _flush() -> None:
+    if sys.stdout is not None:
+        sys.stdout.flush()
 
 
 def _outcome(action: Callable[[], object]) -> Job:
@@ -116,12 +151,12 @@ def _stream(descriptor: int, mode: str) -> io.TextIOWrapper:
     return stream
 
 
-def serve_calls(job: Job, program: CodeType, namespace: Job, channel: wire.Channel) -> None:
+def serve_calls(job: Job, program: Callable[[], None], namespace: Job, channel: wire.Channel) -> None:
     """Runs the module once, then answers calls."""
     given = dict(_GIVEN) if job["prelude"] else {}
     namespace.update(given)
     try:
-        exec(program, namespace)
+        program()
         function = entry(namespace, job["entry_point"], given)
     except BaseException as error:  # noqa: BLE001 - any failure of the solution is an answer
         return channel.send(failure(error))
@@ -141,9 +176,10 @@ def entry(namespace: Job, name: str, given: Job) -> Callable[..., object]:
     owner = namespace.get(owner_name)
     if isinstance(owner, type) and hasattr(owner, attribute):
         return cast("Callable[..., object]", getattr(owner(), attribute))
-    if attribute not in namespace or namespace[attribute] is given.get(attribute, namespace):
+    function = namespace.get(attribute)
+    if not callable(function) or function is given.get(attribute):
         raise NameError(f"the solution does not define {name}")
-    return cast("Callable[..., object]", namespace[attribute])
+    return cast("Callable[..., object]", function)
 
 
 class Answers:
@@ -188,16 +224,16 @@ class Answers:
         return {"items": items, "more": index} if len(items) == CHUNK else {"items": items}
 
 
-def serve_guarded(job: Job, program: CodeType, namespace: Job, channel: wire.Channel) -> None:
+def serve_guarded(job: Job, program: Callable[[], None], namespace: Job, channel: wire.Channel) -> None:
     """Runs tests that must share the interpreter, in a variant that only the grader knows the truth of."""
     try:
-        exec(program, namespace)
+        program()
         channel.send({"outcomes": guarded.outcomes(job["tests"], namespace)})
     except BaseException as error:  # noqa: BLE001 - any failure of the solution is an answer
         channel.send(failure(error))
 
 
-_SERVE: dict[str, Callable[[Job, CodeType, Job, wire.Channel], None]] = {
+_SERVE: dict[str, Callable[[Job, Callable[[], None], Job, wire.Channel], None]] = {
     "stdin": serve_programs,
     "call": serve_calls,
     "guarded": serve_guarded,
