@@ -16,16 +16,17 @@ ALLOWED = {
     "leaderboard": {"leaderboard", "lcb_rb"},
 }
 HEAVY = {"torch", "transformers", "trl", "evaluate", "datasets"}
+WORKER = ROOT / "lcb_rb" / "execution" / "worker"
+"""Loaded under another name by processes without this package: its own modules are imported relatively."""
 
 
 def imported(path):
-    """Every module that a file imports, anywhere in it."""
+    """Every module that a file imports, anywhere in it; a relative import starts with its dots."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path}: relative import"
-            yield node.module
+            yield from ["." * node.level + (node.module or alias.name) for alias in node.names]
 
 
 @pytest.mark.parametrize("package", sorted(ALLOWED))
@@ -34,6 +35,27 @@ def test_packages_meet_only_where_the_design_says(package):
     for path in (ROOT / package).rglob("*.py"):
         used = {name.partition(".")[0] for name in imported(path)} & own
         assert used <= ALLOWED[package], f"{path.relative_to(ROOT)} imports {used - ALLOWED[package]}"
+
+
+def test_only_the_worker_imports_relatively():
+    for package in ALLOWED:
+        for path in (ROOT / package).rglob("*.py"):
+            relative = [name for name in imported(path) if name.startswith(".")]
+            assert not relative or WORKER in path.parents, f"{path.relative_to(ROOT)} imports {relative}"
+
+
+def test_the_worker_imports_only_the_standard_library_and_itself():
+    own = {f".{path.stem}" for path in WORKER.glob("*.py")} | {"._syscalls"}
+    for path in WORKER.rglob("*.py"):
+        foreign = {name for name in imported(path) if name.partition(".")[0] not in sys.stdlib_module_names} - own
+        assert not foreign, f"{path.name} imports {foreign}"
+
+
+@pytest.mark.parametrize("module", ["grader", "zygote"])
+def test_the_worker_loads_under_another_name_without_any_package(module):
+    code = f"import sys; sys.path.insert(0, {str(WORKER.parent)!r}); import worker.{module}; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True, check=True, cwd="/")
+    assert not {name.partition(".")[0] for name in done.stdout.split()} & {"lcb_rb", "pydantic", "numpy"}
 
 
 def test_no_package_imports_the_command():
