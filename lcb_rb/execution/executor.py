@@ -9,10 +9,10 @@ from collections import OrderedDict, deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from lcb_rb.errors import InputError
-from lcb_rb.execution.graders import Grader, GraderGoneError, LevelError, Work
+from lcb_rb.execution.graders import ChokedError, Grader, GraderGoneError, LevelError, Work
 from lcb_rb.execution.limits import Limits
 from lcb_rb.execution.worker.sandbox import QUEUE_FACTOR
 from lcb_rb.schema import CallTests, Isolation, Problem, Result, Verdict
@@ -243,6 +243,10 @@ class Executor:
                     grader = self._take()
                     found = grader.grade(work, request, wall_s, token.release)
                     self._give(grader)
+                    return result_of(found, start, self.level)
+                except ChokedError as error:
+                    self._discard(cast("Grader", grader))
+                    found = {"verdict": "TIME_LIMIT", "message": str(error), "limit_s": limits.cpu_s}
                     return result_of(found, start, self.level)
                 except (GraderGoneError, LevelError) as error:
                     if grader:

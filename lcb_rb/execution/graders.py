@@ -17,7 +17,7 @@ from typing import Any
 
 from lcb_rb.errors import GradingError
 from lcb_rb.execution.worker import wire
-from lcb_rb.execution.worker.grader import OWN_CPU_S
+from lcb_rb.execution.worker.grader import CHOKED, OWN_CPU_S
 from lcb_rb.execution.worker.sandbox import START_S, cpu_clock
 from lcb_rb.execution.worker.zygote import CHANNEL
 
@@ -30,12 +30,19 @@ PACKAGES = ("numpy", "pandas", "scipy", "sympy", "mpmath", "networkx", "sortedco
 TASKS_BYTES = 2**28
 """Tests that a grader keeps."""
 
-LOOK_S = 1.0
+MAX_REPLY_BYTES = 2**30
+"""More than a grader ever says."""
+
+LOOK_S = 0.5
 """How often a silent grader is looked at."""
 
 
 class GraderGoneError(GradingError):
     """The grader ended, or hung and was killed."""
+
+
+class ChokedError(GradingError):
+    """The grader took too long over what a solution returned, and was killed."""
 
 
 class LevelError(GradingError):
@@ -116,6 +123,7 @@ class Grader:
 
         Raises:
             GraderGoneError: it ended or hung; this grader must be closed.
+            ChokedError: it was busy for too long; this grader must be closed.
         """
         known = work.key in self._kept
         self._kept[work.key] = work.size
@@ -124,7 +132,7 @@ class Grader:
         while len(self._kept) > 1 and sum(self._kept.values()) > TASKS_BYTES:
             forget.append(self._kept.popitem(last=False)[0])
         self._send({"key": work.key, "task": None if known else work.task, "forget": forget, **request})
-        found: dict[str, Any] = self._receive(on_idle, wall_s, OWN_CPU_S * 1.5)["found"]
+        found: dict[str, Any] = self._receive(on_idle, wall_s, OWN_CPU_S + 2.0)["found"]
         return found
 
     def close(self) -> None:
@@ -142,9 +150,11 @@ class Grader:
     def _receive(self, on_idle: Callable[[], None], wall_s: float, cpu_s: float) -> dict[str, Any]:
         start, cpu = time.monotonic(), cpu_clock(self.pid)
         while True:
-            while not (end := wire.frame_end(self._buffer)) or len(self._buffer) < end:
+            while not (end := wire.frame_end(self._buffer, MAX_REPLY_BYTES)) or len(self._buffer) < end:
                 if not select.select([self._channel], [], [], LOOK_S)[0]:
-                    if time.monotonic() - start > wall_s or cpu_clock(self.pid) - cpu > cpu_s:
+                    if cpu_clock(self.pid) - cpu > cpu_s:
+                        raise ChokedError(CHOKED)
+                    if time.monotonic() - start > wall_s:
                         raise GraderGoneError("the grader hung and was ended")
                     continue
                 try:

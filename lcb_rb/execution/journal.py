@@ -11,7 +11,8 @@ from pydantic import ValidationError
 
 from lcb_rb import __version__
 from lcb_rb.errors import InputError
-from lcb_rb.execution.executor import Executor, as_work, normalised
+from lcb_rb.execution.engines import Engine
+from lcb_rb.execution.executor import as_work, normalised
 from lcb_rb.schema import Problem, Record, Result, Sample, Verdict
 
 
@@ -24,9 +25,9 @@ class Entry(Record):
     """What came out."""
 
 
-def grading_key(problem: Problem, code: str, executor: Executor) -> str:
+def grading_key(problem: Problem, code: str, engine: Engine) -> str:
     """Returns the sha256 of everything that a verdict depends on."""
-    work = [as_work(problem).key, normalised(code), executor.limits.as_dict(), executor.level.value, executor.options]
+    work = [as_work(problem).key, normalised(code), engine.limits.as_dict(), engine.level.value, dict(engine.options)]
     return hashlib.sha256(json.dumps([__version__, *work]).encode()).hexdigest()
 
 
@@ -34,7 +35,7 @@ def grade_samples(
     samples: Iterable[Sample],
     problems: Mapping[str, Problem],
     journal: Path,
-    executor: Executor,
+    engine: Engine,
     advance: Callable[[], None] = lambda: None,
 ) -> dict[str, Result]:
     """Returns the results by sample id; equal work is done once, work found in the journal not at all.
@@ -43,13 +44,13 @@ def grade_samples(
         samples: Samples whose problems are all in `problems`.
         problems: By id.
         journal: File of finished work; made when missing. A torn last line is passed over, UNGRADED work is done again.
-        executor: What grades.
+        engine: What grades.
         advance: Called once for every sample that is settled.
 
     Raises:
         InputError: another run is writing the journal.
     """
-    keys = {sample.id: (grading_key(problems[sample.problem_id], sample.code, executor), sample) for sample in samples}
+    keys = {sample.id: (grading_key(problems[sample.problem_id], sample.code, engine), sample) for sample in samples}
     with journal.open("a+", encoding="utf-8") as stream:
         _lock(stream, journal)
         known = _read(journal)
@@ -59,7 +60,7 @@ def grade_samples(
         stream.write("\n")  # ends a line that a kill has torn
         order = list(missing)
         work = ((problems[sample.problem_id], sample.code) for sample in missing.values())
-        for index, result in executor.grade_as_completed(work):
+        for index, result in engine.grade_as_completed(work):
             known[order[index]] = result
             stream.write(Entry(key=order[index], result=result).model_dump_json() + "\n")
             stream.flush()

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from lcb_rb.errors import InputError, input_error
@@ -14,30 +15,79 @@ from lcb_rb.sources.records import Generations, Row
 STARTER = "starter"
 """Name that stands for the embedded starter set wherever a file of problems or samples is asked for."""
 
-__all__ = ["STARTER", "Generations", "Suite", "read_problems", "read_samples"]
+__all__ = ["FORMATS", "STARTER", "Generations", "Suite", "read_problems", "read_samples"]
 
-_PROBLEMS: tuple[tuple[Callable[[Row], bool], Callable[[Row], Problem]], ...] = (
-    (leetcode.is_problem, leetcode.problem),
-    (livecodebench.is_problem, livecodebench.problem),
-    (mbpp.is_problem, mbpp.problem),
-    (humaneval.is_problem, humaneval.problem),
-)
+Known = Mapping[str, Problem]
+Found = tuple[list[Sample], Problem | None]
+"""Samples of a row, and its problem where the row describes it."""
 
 
-def read_problems(paths: Iterable[Path], tests: Suite = "plus") -> dict[str, Problem]:
+@dataclass(frozen=True, slots=True)
+class Format:
+    """How rows of one format are recognised and read."""
+
+    is_problem: Callable[[Row], bool]
+    problem: Callable[[Row, Suite], Problem]
+    is_sample: Callable[[Row], bool]
+    samples: Callable[[Row, Known], Found]
+
+
+def _completion(row: Row, known: Known) -> Found:
+    return [completions.sample(row, known)], None
+
+
+def _leetcode(row: Row, known: Known) -> Found:
+    if leetcode.is_problem(row):
+        return [leetcode.sample(row)], leetcode.problem(row)
+    return _completion(row, known)
+
+
+def _result(row: Row, known: Known) -> Found:
+    return livecodebench.samples(row), livecodebench.problem_of_result(row)
+
+
+def _ours(row: Row, known: Known) -> Found:
+    return [ours.sample(row)], None
+
+
+def _one_suite(problem: Callable[[Row], Problem]) -> Callable[[Row, Suite], Problem]:
+    return lambda row, suite: problem(row)
+
+
+def _any(row: Row) -> bool:
+    return True
+
+
+FORMATS: dict[str, Format] = {
+    "leetcode": Format(leetcode.is_problem, _one_suite(leetcode.problem), leetcode.is_problem, _leetcode),
+    "livecodebench": Format(
+        livecodebench.is_problem, _one_suite(livecodebench.problem), livecodebench.is_result, _result
+    ),
+    "evalplus": Format(evalplus.is_problem, evalplus.problem, completions.is_sample, _completion),
+    "mbpp": Format(mbpp.is_problem, _one_suite(mbpp.problem), completions.is_sample, _completion),
+    "humaneval": Format(humaneval.is_problem, _one_suite(humaneval.problem), completions.is_sample, _completion),
+    "ours": Format(_any, _one_suite(ours.problem), _any, _ours),
+}
+"""Formats by name, in the order in which a row is tried: the first that recognises it reads it."""
+
+
+def read_problems(paths: Iterable[Path], tests: Suite = "plus", form: str | None = None) -> dict[str, Problem]:
     """Returns the problems of the files by id, sorted by id.
 
     Args:
         paths: files of any known formats.
         tests: which suite of EvalPlus's two to take; other formats have one.
+        form: a name in FORMATS; None to recognise each row.
 
     Raises:
-        InputError: a file cannot be read, a record is malformed, or an id comes twice.
+        InputError: a file cannot be read, a record is malformed, an id comes twice, or the format is unknown.
     """
     problems: dict[str, Problem] = {}
+    given = _format(form)
     for path in _resolve(paths, "problems.jsonl"):
         for row in _rows(path):
-            problem = _problem(row, tests)
+            reader = given or next(known for known in FORMATS.values() if known.is_problem(row))
+            problem = reader.problem(row, tests)
             if problem.id in problems:
                 what = f"problem {problem.id!r} comes twice"
                 raise input_error(path, what, "keep one of them", line=row.line, field="id")
@@ -45,23 +95,26 @@ def read_problems(paths: Iterable[Path], tests: Suite = "plus") -> dict[str, Pro
     return dict(sorted(problems.items()))
 
 
-def read_samples(paths: Iterable[Path], known: Mapping[str, Problem] | None = None) -> Generations:
+def read_samples(paths: Iterable[Path], known: Known | None = None, form: str | None = None) -> Generations:
     """Returns the samples of the files, sorted by id, and the problems that came with them.
 
     Args:
         paths: files of any known formats.
         known: problems by id; a sample that is a completion of its problem's prompt needs it.
+        form: a name in FORMATS; None to recognise each row.
 
     Raises:
-        InputError: a file cannot be read, a record is malformed, or an id comes twice.
+        InputError: a file cannot be read, a record is malformed, an id comes twice, or the format is unknown.
     """
     samples: dict[str, Sample] = {}
     problems: dict[str, Problem] = {}
     files: Counter[str] = Counter()
     copies: Counter[str] = Counter()
+    given = _format(form)
     for path in _resolve(paths, "samples.jsonl"):
         for row in _rows(path):
-            found, problem = _samples(row, known or {})
+            reader = given or next(other for other in FORMATS.values() if other.is_sample(row))
+            found, problem = reader.samples(row, known or {})
             for sample in found:
                 _add(samples, sample, row, copies)
             files[path.name] += len(found)
@@ -71,19 +124,10 @@ def read_samples(paths: Iterable[Path], known: Mapping[str, Problem] | None = No
     return Generations(dict(sorted(problems.items())), [samples[key] for key in sorted(samples)], dict(files))
 
 
-def _problem(row: Row, tests: Suite) -> Problem:
-    if evalplus.is_problem(row):
-        return evalplus.problem(row, tests)
-    return next((make for is_mine, make in _PROBLEMS if is_mine(row)), ours.problem)(row)
-
-
-def _samples(row: Row, known: Mapping[str, Problem]) -> tuple[list[Sample], Problem | None]:
-    """Returns the samples of a row, and its problem where the row describes it."""
-    if livecodebench.is_result(row):
-        return livecodebench.samples(row), livecodebench.problem_of_result(row)
-    if leetcode.is_problem(row):
-        return [leetcode.sample(row)], leetcode.problem(row)
-    return [completions.sample(row, known) if completions.is_sample(row) else ours.sample(row)], None
+def _format(name: str | None) -> Format | None:
+    if name is not None and name not in FORMATS:
+        raise InputError(f"--format {name!r} is not known; choose among {', '.join(FORMATS)}, or leave it out")
+    return FORMATS[name] if name else None
 
 
 def _add(samples: dict[str, Sample], sample: Sample, row: Row, copies: Counter[str]) -> None:

@@ -1,5 +1,6 @@
 """The trusted process that judges: holds tests and expected values, never runs a solution; asked by the pool."""
 
+import resource
 import signal
 import sys
 from collections.abc import Iterator
@@ -8,15 +9,22 @@ from pathlib import Path
 from typing import Any
 
 from . import kinds, wire
-from .kinds import FailedError, Message, Run, Task
-from .sandbox import Child, Limits, SandboxError, TestsError, Zygote
+from .errors import FailedError, SandboxError, TestsError
+from .kinds import Message, Run, Task
+from .sandbox import Child, Limits, Zygote, sweep
 from .zygote import CHANNEL, die_with_parent
 
-OWN_CPU_S = 60
-"""CPU time that judging one solution may take here."""
+OWN_CPU_S = 10
+"""CPU time that judging one solution may take here; more means that it returned what the tests choke on."""
+
+OWN_MEMORY_BYTES = 2**33
 
 LEAST_S = 0.5
 REFERENCE_FACTOR = 10
+
+
+CHOKED = f"judging its results took more than {OWN_CPU_S} s of CPU time"
+_METHODS = {True: "guarded", False: "trusted"}
 
 
 class WatchdogError(BaseException):
@@ -66,11 +74,10 @@ class Grader:
         except FailedError as error:
             found = {"verdict": error.verdict, "message": error.message, "test_index": error.test_index}
         except WatchdogError:
-            found = {"verdict": "UNGRADED", "message": f"judging took more than {OWN_CPU_S} s of CPU time"}
-        method = work.note.partition(":")[0] or "isolated"
+            found = {"verdict": "TIME_LIMIT", "message": CHOKED, "test_index": None}
         return found | {
             "message": found["message"] or work.note,
-            "method": method,
+            "method": _METHODS[bool(task.reference)] if task.tests["kind"] == "unittest" else "isolated",
             "cpu_s": work.cpu_s,
             "peak_mb": work.peak_mb,
             "limit_s": limits.cpu_s,
@@ -140,6 +147,9 @@ def watchdog() -> Iterator[None]:
 def main() -> None:
     """Takes the configuration, says whether the level was reached, and answers until the pool goes."""
     die_with_parent()
+    most = min(OWN_MEMORY_BYTES, resource.getrlimit(resource.RLIMIT_AS)[1] % 2**64)
+    resource.setrlimit(resource.RLIMIT_AS, (most, most))
+    sweep()
     channel = wire.Channel(CHANNEL)
     config: dict[str, Any] = channel.receive()
     sys.path[:] = [path for path in sys.path if Path(path) != Path(__file__).parent.parent] + config["path"]

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from . import compare, guarded, proxy, wire
-from .sandbox import Child, FloodError, GoneError, Limits, OutOfTimeError, SandboxError, TestsError
+from .errors import FailedError, FloodError, GoneError, OutOfTimeError, TestsError
+from .sandbox import Child, Limits
 
 Message = dict[str, Any]
 
@@ -22,17 +23,11 @@ FILES = re.compile(
 ANY_OBJECT = "not-none"
 """Oracle for which it only counts that something was returned, be it an object that cannot be sent."""
 
+LIVE_TESTS = 100
+"""Calls that a check may make for which there is time, where their number is not known."""
+
 PIPELINE = 2**17
 """Bytes of calls that are sent ahead of the answers."""
-
-
-class FailedError(Exception):
-    """Carries the verdict that ends the run."""
-
-    def __init__(self, verdict: str, message: str, test_index: int | None = None) -> None:
-        """Takes what the result will say."""
-        super().__init__(message)
-        self.verdict, self.message, self.test_index = verdict, message, test_index
 
 
 @dataclass
@@ -128,7 +123,7 @@ def ask(child: Child, index: int | None) -> Message:
     except OutOfTimeError as error:
         raise FailedError("TIME_LIMIT", f"over {child.limits.cpu_s:g} s", index) from error
     except FloodError as error:
-        raise FailedError("OUTPUT_LIMIT", "the answer is too long", index) from error
+        raise FailedError("OUTPUT_LIMIT", str(error), index) from error
     except GoneError as error:
         raise FailedError(*_death(child.close()), index) from error
 
@@ -195,7 +190,7 @@ def run_program(child: Child, given: str, expected: str, index: int) -> bool:
     except OutOfTimeError as error:
         raise FailedError("TIME_LIMIT", f"over {child.limits.cpu_s:g} s", index) from error
     except FloodError as error:
-        raise FailedError("OUTPUT_LIMIT", "the answer is too long", index) from error
+        raise FailedError("OUTPUT_LIMIT", str(error), index) from error
     if "syntax" in reply:
         refuse_error(reply, None)
     output, flooded = child.stdout()
@@ -364,7 +359,7 @@ def run_once(work: Run, check: proxy.Check, predicted: list[Message], *, trusted
         TestsError: the check is broken.
         MispredictedError: it does not make the predicted calls.
     """
-    tests = max(len(predicted), 10)
+    tests = len(predicted) or LIVE_TESTS
     with work.child(tests) as child:
         child.tell(job(work, "call", entry_point=check.entry_point, classes=check.class_names) | {"prelude": False})
         for message in predicted:
@@ -379,14 +374,8 @@ def run_once(work: Run, check: proxy.Check, predicted: list[Message], *, trusted
         candidate = proxy.Candidate(reply_to, predicted, _mutation_rule(work.task, trusted=trusted))
         try:
             check.run(candidate)
-        except (SandboxError, TestsError):
-            raise
         except FailedError as failed:
             raise FailedError(failed.verdict, failed.message, check.test_index(failed)) from failed
-        except proxy.UnreadableError as error:
-            raise FailedError("WRONG_ANSWER", str(error), check.test_index(error)) from error
-        except proxy.BrokenTestError as error:
-            raise TestsError(f"the test code is broken: {error}") from error
         except Exception as error:
             raise _ended(error, candidate, check) from error
         return candidate
@@ -405,7 +394,7 @@ def _mutation_rule(task: Task, *, trusted: bool) -> proxy.Mutates:
     return mutates
 
 
-def _ended(error: Exception, candidate: proxy.Candidate, check: proxy.Check) -> Exception:
+def _ended(error: Exception, candidate: proxy.Candidate, check: proxy.Check) -> BaseException:
     """Returns what an exception that leaves the check means."""
     index = check.test_index(error)
     if error is candidate.raised:

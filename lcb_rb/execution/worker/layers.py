@@ -25,7 +25,9 @@ LANDLOCK_VERSION, LANDLOCK_RULE_PATH = 1, 1
 LANDLOCK_READ = 0b1100
 LANDLOCK_WRITE_FILE = 0b10
 LANDLOCK_SCRATCH = 0b110_0001_1011_1110
-"""Read, write, truncate, rename, make and remove files and directories; no links, devices or sockets."""
+"""Read, write, truncate, rename, make and remove files and directories; no symbolic links, devices or sockets."""
+
+LANDLOCK_MAKE_SYMLINK = 1 << 12
 
 NOBODY = 65534
 SCRATCH = "/tmp"
@@ -108,6 +110,7 @@ def change_root(readable: Iterable[Path]) -> None:
         if link.is_symlink() and not (base / link.name).exists():
             (base / link.name).symlink_to(link.readlink())
     (base / SCRATCH[1:]).mkdir(exist_ok=True)
+    (base / "dev" / "shm").symlink_to(SCRATCH)  # where semaphores are files
     os.chdir(base)
     syscalls.call("pivot_root", b".", b".")
     syscalls.call("umount2", b".", MNT_DETACH)
@@ -204,7 +207,7 @@ class Cell:
     def _rules(self) -> Ruleset:
         ruleset = Ruleset(self.version)
         if self.level == FULL:  # the root shows nothing else; a rule on a covered mount point would not hold
-            ruleset.allow(Path("/"), LANDLOCK_SCRATCH if self.files else LANDLOCK_READ)
+            ruleset.allow(Path("/"), LANDLOCK_SCRATCH | LANDLOCK_MAKE_SYMLINK if self.files else LANDLOCK_READ)
         for path in self._readable:
             ruleset.allow(path, LANDLOCK_READ)
         for device in map(Path, DEVICES):

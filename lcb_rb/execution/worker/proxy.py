@@ -7,6 +7,7 @@ from types import CodeType
 from typing import Any
 
 from . import wire
+from .errors import FailedError, TestsError
 
 Message = dict[str, Any]
 
@@ -20,16 +21,12 @@ ORDINARY = frozenset(
 _MUTABLE = (list, dict, set, bytearray)
 
 
+EXCEPTIONS = ORDINARY | {"StopIteration", "StopAsyncIteration", "AssertionError"}
+"""Exceptions that test code may catch at all; anything else that the solution raises ends the check."""
+
+
 class CandidateError(Exception):
     """Stands for an exception of the solution that the test code must not take for its own."""
-
-
-class BrokenTestError(BaseException):
-    """The test code does what cannot be judged; nothing but `Check.run` may catch it."""
-
-
-class UnreadableError(BaseException):
-    """The solution returned what cannot be read; nothing but `Check.run` may catch it."""
 
 
 class MispredictedError(BaseException):
@@ -68,7 +65,7 @@ class Check:
         """Runs the check; its exceptions are the outcome.
 
         Raises:
-            BrokenTestError: there is no `check`, or it never calls the solution.
+            TestsError: there is no `check`, or it never calls the solution.
         """
         namespace: Message = {"__name__": "check"}
         exec(self._prompt, namespace)
@@ -76,10 +73,14 @@ class Check:
         namespace[self.entry_point] = candidate  # some checks call it by its name (HumanEval/33)
         exec(self._check, namespace)
         if not callable(namespace.get("check")):
-            raise BrokenTestError("the test code defines no check(candidate)")
-        namespace["check"](candidate)
+            raise TestsError("the test code is broken: it defines no check(candidate)")
+        try:
+            namespace["check"](candidate)
+        finally:
+            if candidate.fatal:  # whatever the test code has made of it
+                raise candidate.fatal
         if not candidate.calls:
-            raise BrokenTestError("the test never called the solution")
+            raise TestsError("the test code is broken: it never called the solution")
 
     def test_index(self, error: BaseException) -> int | None:
         """Returns the number of assertions that stand before the failing line, or None."""
@@ -92,12 +93,15 @@ class Check:
         return max(sum(line <= lines[-1] for line in self.asserts) - 1, 0) if lines else None
 
     def fails_by_itself(self, error: BaseException, index: int | None) -> bool:
-        """Returns whether the check raises the same at the same place with a candidate that agrees to everything."""
-        agreeing = Candidate(lambda message: {}, [], lambda call: None)
-        agreeing._call = lambda args, kwargs, *, discarded: Agreeable()  # type: ignore[method-assign]
-        agreeing.calls = 1
+        """Returns whether the check raises the same at the same place, whatever the solution returns."""
+        return all(self._fails_with(result, error, index) for result in STAND_INS)
+
+    def _fails_with(self, result: object, error: BaseException, index: int | None) -> bool:
+        stand_in = Candidate(lambda message: {}, [], lambda call: None)
+        stand_in._call = lambda args, kwargs, *, discarded: result  # type: ignore[method-assign]
+        stand_in.calls = 1
         try:
-            self.run(agreeing)
+            self.run(stand_in)
         except Exception as other:  # noqa: BLE001 - it is compared
             return type(other) is type(error) and self.test_index(other) == index
         return False
@@ -112,9 +116,12 @@ class Agreeable:
     def _yes(self, *args: object) -> bool:
         return True
 
-    __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = __contains__ = __bool__ = _yes
+    __eq__ = __lt__ = __le__ = __gt__ = __ge__ = __contains__ = __bool__ = _yes
     __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = _itself
     __floordiv__ = __mod__ = __pow__ = __neg__ = __abs__ = __getitem__ = __call__ = __getattr__ = __round__ = _itself
+
+    def __ne__(self, other: object) -> bool:
+        return False
 
     def __hash__(self) -> int:
         return 0
@@ -124,6 +131,26 @@ class Agreeable:
 
     def __iter__(self) -> Iterator["Agreeable"]:
         return iter([self])
+
+
+STAND_INS: tuple[object, ...] = (
+    Agreeable(),
+    0,
+    1,
+    2.5,
+    "a",
+    "",
+    [],
+    [1, 2],
+    (1, 2),
+    {},
+    {"a": 1},
+    {1},
+    None,
+    True,
+    False,
+)
+"""Results that between them pass through whatever a test does with a right one."""
 
 
 def _compiled_prompt(prompt: str) -> CodeType:
@@ -200,6 +227,7 @@ class Candidate:
         self.calls = 0
         self.changed: set[int] = set()
         self.raised: BaseException | None = None
+        self.fatal: BaseException | None = None
         self.failure: Message = {}
 
     def __call__(self, *args: object, **kwargs: object) -> object:
@@ -211,6 +239,17 @@ class Candidate:
         return self._call(args, kwargs, discarded=True)
 
     def _call(self, args: tuple[object, ...], kwargs: dict[str, object], *, discarded: bool) -> object:
+        if self.fatal:
+            raise self.fatal
+        try:
+            return self._called(args, kwargs, discarded=discarded)
+        except Exception:
+            raise
+        except BaseException as error:
+            self.fatal = error
+            raise
+
+    def _called(self, args: tuple[object, ...], kwargs: dict[str, object], *, discarded: bool) -> object:
         self.calls += 1
         reply = self._reply(args, kwargs)
         if "items" in reply:
@@ -224,7 +263,7 @@ class Candidate:
         try:
             message = request(args, kwargs, wire.Encoder(self.classes))
         except wire.Unsendable as error:
-            raise BrokenTestError(f"an argument cannot be sent: {error}") from error
+            raise TestsError(f"the test code is broken: an argument cannot be sent: {error}") from error
         if self._predicted:
             if self.calls > len(self._predicted) or message != self._predicted[self.calls - 1]:
                 raise MispredictedError
@@ -239,36 +278,55 @@ class Candidate:
 
         Raises:
             Exception: the solution's own, or its stand-in.
-            UnreadableError: the value is outside the closed set.
+            FailedError: it raised what no test may catch, or the value is outside the closed set.
         """
         if "error" in reply:
-            self.failure = {name: str(reply.get(name, "")) for name in ("error", "text", "message")}
+            self.failure = {name: str(reply.get(name, ""))[:500] for name in ("error", "text", "message")}
+            if self.failure["error"] not in EXCEPTIONS:
+                raise FailedError("RUNTIME_ERROR", self.failure["message"])
             self.raised = rebuilt(self.failure)
             raise self.raised
         if "unsendable" in reply:
-            raise UnreadableError(str(reply["unsendable"]))
+            raise FailedError("WRONG_ANSWER", str(reply["unsendable"]))
         return reply
 
     def _decoded(self, reply: Message, name: str) -> Any:
         try:
             return wire.Decoder(self.classes).decode(reply[name])
         except (KeyError, ValueError, RecursionError, MemoryError) as error:
-            raise UnreadableError("the result cannot be read") from error
+            raise FailedError("WRONG_ANSWER", "the result cannot be read") from error
 
     def _iterated(self, reply: Message) -> Iterator[object]:
+        count = 0
         while True:
             items = reply.get("items")
-            if type(items) is not list:
-                raise UnreadableError("the result cannot be read")
+            if type(items) is not list or ("more" in reply and not items):
+                raise self._ended(FailedError("WRONG_ANSWER", "the result cannot be read"))
+            count += len(items)
+            if count > wire.MAX_ITEMS:
+                raise self._ended(FailedError("OUTPUT_LIMIT", "the result has too many items"))
             for item in items:
                 yield self._decoded({"value": item}, "value")
             if "then" in reply:
                 self._checked(reply["then"] if type(reply["then"]) is dict else {})
             if "more" not in reply or self._predicted:
                 if "more" in reply:
-                    raise MispredictedError
+                    raise self._ended(MispredictedError())
                 return
-            reply = self._checked(self._ask({"next": reply["more"]}))
+            reply = self._next(reply["more"])
+
+    def _next(self, number: object) -> Message:
+        try:
+            return self._checked(self._ask({"next": number}))
+        except Exception:
+            raise
+        except BaseException as error:
+            raise self._ended(error) from error
+
+    def _ended(self, error: BaseException) -> BaseException:
+        """Returns an error that ends the check, remembered for when the test code swallows it."""
+        self.fatal = error
+        return error
 
     def _copy_back(self, args: tuple[object, ...], kwargs: dict[str, object], after: Any, *, hopeful: bool) -> None:
         """Gives changed arguments back to the test where the reference solution changes them too.
@@ -280,7 +338,7 @@ class Candidate:
             case [[*positional], dict() as named] if len(positional) == len(args) and named.keys() == kwargs.keys():
                 pairs = [*zip(args, positional, strict=True), *((kwargs[name], named[name]) for name in kwargs)]
             case _:
-                raise UnreadableError("the arguments cannot be read")
+                raise FailedError("WRONG_ANSWER", "the arguments cannot be read")
         for before, now in pairs:
             if type(now) is not type(before) or same(before, now, self.classes):
                 continue

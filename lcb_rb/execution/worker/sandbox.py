@@ -1,6 +1,7 @@
 """The grader's side of a zygote: starts children, talks with them, watches their time and memory, ends them."""
 
 import contextlib
+import errno
 import json
 import os
 import select
@@ -17,38 +18,20 @@ from pathlib import Path
 from typing import Any
 
 from . import layers, wire
-from .zygote import CHANNEL, ENDED, MODULES, SPAWN
+from .errors import FloodError, GoneError, OutOfTimeError, SandboxError
+from .zygote import CHANNEL, ENDED, MODULES, SPAWN, STARTED
 
 START_S = 60.0
 """Time that a zygote may take to start, on the busiest machine."""
 
-SLICE_S = 0.2
-"""How often a child that does not answer is looked at."""
+FIRST_LOOK_S, LOOK_S = 0.05, 0.2
+"""When a child that does not answer is looked at first, and how often then."""
 
 QUEUE_FACTOR = 2.5
 """Without the kernel's account of waiting for a processor, wall limits are this much longer."""
 
 MAX_SCRATCH_FILES = 4000
-
-
-class SandboxError(Exception):
-    """The instrument failed; says nothing about the code."""
-
-
-class TestsError(Exception):
-    """The problem's tests, or its reference solution, cannot be used; says nothing about the code."""
-
-
-class OutOfTimeError(Exception):
-    """The child used up its CPU or wall time."""
-
-
-class GoneError(Exception):
-    """The child ended instead of answering."""
-
-
-class FloodError(Exception):
-    """The child's answer, or what it wrote to its scratch directory, is too long."""
+SCRATCH_PREFIX = "recode-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +126,7 @@ class Zygote:
         with contextlib.ExitStack() as stack:
             directory = None
             if files and self.level != layers.FULL:
-                directory = Path(stack.enter_context(_scratch_directory()))
+                directory = stack.enter_context(scratch_directory())
             ours, theirs = socket.socketpair()
             inherited = [theirs.fileno()]
             pipes = (
@@ -162,7 +145,7 @@ class Zygote:
                 theirs.close()
                 if directory:
                     os.close(inherited[-1])
-            child = Child(self, ours, pipes, limits, directory)
+            child = Child(self, ours, pipes, limits, directory, limits.wall_s * (tests + 1))
             try:
                 yield child
             finally:
@@ -179,10 +162,14 @@ class Zygote:
         size = struct.calcsize("iII")
         with self._watched():
             text, ancillary, _, _ = self.channel.recvmsg(64, socket.CMSG_SPACE(size))
-        for level, kind, data in ancillary:
-            if text and level == socket.SOL_SOCKET and kind == socket.SCM_CREDENTIALS:
+        if not text:
+            raise SandboxError("the zygote is gone")
+        if self.level != layers.FULL:
+            return int(STARTED.unpack(text)[0])
+        for level, kind, data in ancillary:  # the kernel has made it a number of our own pid namespace
+            if level == socket.SOL_SOCKET and kind == socket.SCM_CREDENTIALS:
                 return int(struct.unpack("iII", data[:size])[0])
-        raise SandboxError("the zygote is gone")
+        raise SandboxError("the zygote did not say which process it started")
 
     def ended(self) -> tuple[int, float, float]:
         """Returns exit code, CPU seconds and peak MiB of the child, which is killed if it still runs."""
@@ -209,7 +196,13 @@ class Child:
     """One running child."""
 
     def __init__(
-        self, zygote: Zygote, channel: socket.socket, streams: list[int], limits: Limits, directory: Path | None
+        self,
+        zygote: Zygote,
+        channel: socket.socket,
+        streams: list[int],
+        limits: Limits,
+        directory: Path | None,
+        total_s: float,
     ) -> None:
         """Takes over the channel."""
         self.channel, self.limits = channel, limits
@@ -221,6 +214,7 @@ class Child:
         self._shut_in = False
         self._waiting = b""
         self._heard_cpu_s = 0.0
+        self._left_s = total_s
         channel.setblocking(False)
         self._poll = select.poll()
         self._poll.register(channel, select.POLLIN)
@@ -250,21 +244,27 @@ class Child:
         watch = None
         self._write()
         while (found := self._framed()) is None:
-            if self._poll.poll(SLICE_S * 1000):
+            if self._poll.poll((LOOK_S if watch else FIRST_LOOK_S) * 1000):
                 self._read()
                 self._write()
-                continue
-            watch = watch or Watch(self.pid, self.limits, self._heard_cpu_s)
-            if watch.over():
-                raise OutOfTimeError
-            if self._directory:
-                _check_size(self._directory)
-            if watch.idle():
-                self._zygote.on_idle()
-        if watch and watch.over():
-            raise OutOfTimeError
+            else:
+                watch = watch or Watch(self.pid, self.limits, self._heard_cpu_s)
+                self._look(watch)
+        if watch:
+            self._look(watch)
+            self._left_s -= watch.fair_wall_s()
         self._heard_cpu_s = cpu_clock(self.pid)
         return found
+
+    def _look(self, watch: "Watch") -> None:
+        if watch.over(self._left_s):
+            raise OutOfTimeError
+        if thread_count(self.pid) > layers.MAX_THREADS:
+            raise FloodError("too many threads")
+        if self._directory:
+            check_size(self._directory)
+        if watch.idle():
+            self._zygote.on_idle()
 
     @property
     def pid(self) -> int:
@@ -305,7 +305,7 @@ class Child:
         try:
             end = wire.frame_end(self._buffer)
         except ValueError as error:
-            raise FloodError from error
+            raise FloodError("the answer is too long") from error
         if not end or len(self._buffer) < end:
             return None
         text = bytes(self._buffer[4:end])
@@ -351,7 +351,7 @@ class Watch:
     """
 
     def __init__(self, pid: int, limits: Limits, heard_cpu_s: float) -> None:
-        """Starts when one slice of the test's time has gone by unwatched.
+        """Starts when `FIRST_LOOK_S` of the test's time have gone by unwatched.
 
         Args:
             pid: Of the child.
@@ -359,23 +359,27 @@ class Watch:
             heard_cpu_s: The child's CPU clock when the test began.
         """
         self._pid, self._limits, self._cpu = pid, limits, heard_cpu_s
-        self._start = time.monotonic() - SLICE_S
+        self._start = time.monotonic() - FIRST_LOOK_S
         self._queued = queue_clock(pid)
         self._told = False
 
-    def over(self) -> bool:
-        """Returns whether the time is used up."""
-        wall = time.monotonic() - self._start
+    def over(self, left_s: float) -> bool:
+        """Returns whether the time of the test, or what is left of that of all tests, is used up."""
         if cpu_clock(self._pid) - self._cpu > self._limits.cpu_s:
             return True
+        return self.fair_wall_s() > min(self._limits.wall_s, left_s)
+
+    def fair_wall_s(self) -> float:
+        """Returns the wall time of the test, less what the child waited for a processor."""
+        wall = time.monotonic() - self._start
         if self._queued is None:
-            return wall > self._limits.wall_s * QUEUE_FACTOR
-        return wall - ((queue_clock(self._pid) or 0.0) - self._queued) > self._limits.wall_s
+            return wall / QUEUE_FACTOR
+        return wall - ((queue_clock(self._pid) or self._queued) - self._queued)
 
     def idle(self) -> bool:
         """Returns, once, whether the child has used less than a tenth of the time that went by."""
         wall = time.monotonic() - self._start
-        if self._told or wall < 2 * SLICE_S or cpu_clock(self._pid) - self._cpu > wall / 10:
+        if self._told or wall < 2 * LOOK_S or cpu_clock(self._pid) - self._cpu > wall / 10:
             return False
         self._told = True
         return True
@@ -403,7 +407,17 @@ def _queued(path: str) -> float:
         return int(stream.read().split()[1]) / 1e9
 
 
+def thread_count(pid: int) -> int:
+    """Returns how many threads a process has, 0 when it has ended."""
+    try:
+        return Path(f"/proc/{pid}/task").stat().st_nlink - 2
+    except OSError:
+        return 0
+
+
 def _as_object(text: bytes) -> dict[str, Any]:
+    if text.count(b"[") + text.count(b"{") > wire.MAX_ITEMS:
+        raise FloodError("the answer holds too many parts")
     try:
         value = json.loads(text)
     except (ValueError, RecursionError, MemoryError) as error:
@@ -414,19 +428,51 @@ def _as_object(text: bytes) -> dict[str, Any]:
 
 
 @contextmanager
-def _scratch_directory() -> Iterator[str]:
-    with tempfile.TemporaryDirectory(prefix="recode-", ignore_cleanup_errors=True) as name:
-        yield name
+def scratch_directory() -> Iterator[Path]:
+    """Yields a directory in the outer file system; it is removed at the end, whatever was done in it."""
+    directory = Path(tempfile.mkdtemp(prefix=f"{SCRATCH_PREFIX}{os.getpid()}-"))
+    try:
+        yield directory
+    finally:
+        remove(directory)
 
 
-def _check_size(directory: Path) -> None:
-    """Keeps a scratch directory small that lies in the outer file system, as without namespaces."""
-    files = total = 0
-    with contextlib.suppress(FileNotFoundError):
-        for root, _, names in os.walk(directory):
-            for name in names:
-                with contextlib.suppress(OSError):
-                    total += os.lstat(f"{root}/{name}").st_blocks * 512
-            files += len(names) + 1
-            if files > MAX_SCRATCH_FILES or total > layers.SCRATCH_MB * 2**20:
-                raise FloodError
+def remove(directory: Path) -> None:
+    """Removes a tree with programs that neither follow links nor fail on any depth."""
+    try:
+        directory.rmdir()
+    except OSError:
+        unlock = ["find", str(directory), "-type", "d", "!", "-perm", "-700", "-exec", "chmod", "u+rwx", "{}", ";"]
+        for command in (unlock, ["rm", "-rf", str(directory)]):
+            subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
+
+
+def sweep() -> None:
+    """Removes the scratch directories of graders that were killed."""
+    for directory in Path(tempfile.gettempdir()).glob(f"{SCRATCH_PREFIX}[0-9]*-*"):
+        pid = directory.name[len(SCRATCH_PREFIX) :].partition("-")[0]
+        if not Path(f"/proc/{pid}").exists():
+            remove(directory)
+
+
+def check_size(directory: Path) -> None:
+    """Keeps a scratch directory small that lies in the outer file system, as without namespaces.
+
+    Raises:
+        FloodError: it holds too many files, too many bytes, or a path that is too long to look at.
+    """
+    waiting, count, total = [str(directory)], 0, 0
+    while waiting:
+        try:
+            with os.scandir(waiting.pop()) as entries:
+                for entry in entries:
+                    count += 1
+                    if entry.is_dir(follow_symlinks=False):
+                        waiting.append(entry.path)
+                    else:
+                        total += entry.stat(follow_symlinks=False).st_blocks * 512
+                    if count > MAX_SCRATCH_FILES or total > layers.SCRATCH_MB * 2**20:
+                        raise FloodError("too much in the scratch directory")
+        except OSError as error:
+            if error.errno == errno.ENAMETOOLONG:
+                raise FloodError("too deep a scratch directory") from error

@@ -23,8 +23,14 @@ setitimer setrlimit shutdown sigaltstack sysinfo time times umask uname wait4 wa
 LOOKUP = "access chdir faccessat faccessat2 lstat newfstatat readlink readlinkat stat statfs statx"
 """Calls that tell whether a path exists; only where the file system is the sandbox's own."""
 
+TRAPPED = "access faccessat lstat newfstatat stat"
+"""Where it is not: those that `_syscalls.emulate_lookup` answers."""
+
 FILES = "fallocate mkdir mkdirat rename renameat renameat2 rmdir unlink unlinkat"
 """Calls that change a directory; only where there is a scratch directory."""
+
+OWN_FILES = "chmod fchmod fchmodat link linkat symlink symlinkat truncate utimensat"
+"""Calls that Landlock does not watch over, or not all of them; only where every writable file is the sandbox's own."""
 
 O_WRONLY, O_RDWR, O_CREAT, O_TRUNC, O_PATH = 0o1, 0o2, 0o100, 0o1000, 0o10000000
 CLONE_THREAD, CLONE_NEW = 0x10000, 0x7E020080
@@ -35,7 +41,7 @@ _PRCTL = (15, 16, 0x53564D41)
 
 _AUDIT = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 _X32 = 0x40000000
-_ALLOW, _KILL, _ERRNO = 0x7FFF0000, 0x80000000, 0x00050000
+_ALLOW, _KILL, _ERRNO, _TRAP = 0x7FFF0000, 0x80000000, 0x00050000, 0x00030000
 _LOAD, _JUMP, _EQ, _GE, _AND, _RETURN = 0x20, 0x05, 0x15, 0x35, 0x54, 0x06
 
 Instruction = tuple[int, int, int, int]
@@ -64,9 +70,9 @@ def rules(*, lookup: bool, files: bool, truncate: bool = True) -> dict[str, list
         files: There is a scratch directory to write to.
         truncate: Opening may truncate: something else keeps files outside the scratch directory safe from it.
     """
-    names = f"{EVERYWHERE} {LOOKUP if lookup else ''} {FILES if files else ''}".split()
+    names = f"{EVERYWHERE} {LOOKUP if lookup else ''} {FILES if files else ''} {OWN_FILES if lookup and files else ''}"
     refused = O_PATH | (0 if files else O_WRONLY | O_RDWR | O_CREAT) | (0 if files and truncate else O_TRUNC)
-    return {name: [] for name in names} | {
+    return {name: [] for name in names.split()} | {
         "clone": [Check(0, (CLONE_THREAD,), CLONE_THREAD), Check(0, (0,), CLONE_NEW)],
         "fcntl": [Check(1, _FCNTL)],
         "ioctl": [Check(1, _IOCTL)],
@@ -82,6 +88,8 @@ def rules(*, lookup: bool, files: bool, truncate: bool = True) -> dict[str, list
 def compiled(allowed: Mapping[str, Sequence[Check]]) -> bytes:
     """Returns the BPF program: what is not allowed gets EPERM, `clone3` ENOSYS so that libc falls back to `clone`.
 
+    Where lookups are not allowed they raise SIGSYS, whose handler answers them; without the handler it kills.
+
     Numbers are found by bisection: installing a filter runs it once for every number, so its depth is what costs.
 
     Raises:
@@ -90,6 +98,8 @@ def compiled(allowed: Mapping[str, Sequence[Check]]) -> bytes:
     known = numbers(machine())
     leaves = {known[name]: _checked(checks) for name, checks in allowed.items() if name in known}
     leaves[known["clone3"]] = [_refuse(errno.ENOSYS)]
+    trapped = [known[name] for name in TRAPPED.split() if name in known and name not in allowed]
+    leaves |= {number: [(_RETURN, 0, 0, _TRAP)] for number in trapped}
     program = [
         (_LOAD, 0, 0, 4),
         (_EQ, 1, 0, _AUDIT[machine()]),

@@ -19,8 +19,8 @@ MAX_DEPTH = 150
 MAX_ITEMS = 2_000_000
 MAX_INT_BITS = 2**22
 MAX_EXPONENT = 10_000
-MAX_EQUAL_HASHES = 1000
-MAX_FRAME = 2**26
+MAX_COLLISIONS = 1_000_000
+MAX_FRAME = 2**24
 SMALL = 10**300
 
 _LENGTH = struct.Struct("<I")
@@ -87,16 +87,16 @@ def frame(message: object) -> bytes:
     return _LENGTH.pack(len(text)) + text
 
 
-def frame_end(buffer: bytes | bytearray) -> int:
+def frame_end(buffer: bytes | bytearray, most: int = MAX_FRAME) -> int:
     """Returns where the first frame of a buffer ends, 0 while its length is not there.
 
     Raises:
-        ValueError: the frame is longer than 64 MiB.
+        ValueError: the frame is longer than it may be.
     """
     if len(buffer) < 4:
         return 0
     size = int(_LENGTH.unpack_from(buffer)[0])
-    if size > MAX_FRAME:
+    if size > most:
         raise ValueError("the frame is too long")
     return 4 + size
 
@@ -224,6 +224,8 @@ class Decoder:
         """Starts with no instance made."""
         self._classes = classes.by_name if classes else {}
         self._made: list[Any] = []
+        self._collisions = 0
+        self._count = 0
 
     def decode(self, value: Any) -> Any:
         """Returns the value of a JSON form; raises as the function `decode`."""
@@ -270,6 +272,9 @@ class Decoder:
     def _list(self, body: Any, depth: int) -> list[Any]:
         if type(body) is not list:
             raise ValueError("expected a list")
+        self._count += len(body)
+        if self._count > MAX_ITEMS:
+            raise ValueError("too many items")
         if _is_plain(body):
             return list(body)
         return [self._decode(item, depth + 1) for item in body]
@@ -278,7 +283,14 @@ class Decoder:
         if type(body) is not list or not all(type(pair) is list and len(pair) == 2 for pair in body):
             raise ValueError("expected a list of pairs")
         keys = self._list([key for key, _ in body], depth)
-        return dict(zip(_hashable(keys), self._list([item for _, item in body], depth), strict=True))
+        return dict(zip(self._hashable(keys), self._list([item for _, item in body], depth), strict=True))
+
+    def _hashable(self, items: list[Any]) -> list[Any]:
+        """Returns the items of a set or dict unless so many share a hash that building it would take for ever."""
+        self._collisions += sum(count * count for count in Counter(map(hash, items)).values() if count > 1)
+        if self._collisions > MAX_COLLISIONS:
+            raise ValueError("too many items with one hash")
+        return items
 
     def _complex(self, body: Any, depth: int) -> complex:
         real, imaginary = self._list(body, depth)
@@ -302,13 +314,6 @@ def _instance(kind: type) -> Any:
         return object.__new__(kind)
     except TypeError as error:
         raise ValueError("malformed instance") from error
-
-
-def _hashable(items: list[Any]) -> list[Any]:
-    """Returns the items of a set or dict unless so many share a hash that building it would take for ever."""
-    if items and max(Counter(map(hash, items)).values()) > MAX_EQUAL_HASHES:
-        raise ValueError("too many items with one hash")
-    return items
 
 
 def _text(body: Any) -> str:
@@ -339,8 +344,8 @@ _DECODERS: dict[str, Callable[[Decoder, Any, int], Any]] = {
     "bytes": lambda self, body, _: base64.b64decode(_text(body), validate=True),
     "list": Decoder._list,
     "tuple": lambda self, body, depth: tuple(self._list(body, depth)),
-    "set": lambda self, body, depth: set(_hashable(self._list(body, depth))),
-    "frozenset": lambda self, body, depth: frozenset(_hashable(self._list(body, depth))),
+    "set": lambda self, body, depth: set(self._hashable(self._list(body, depth))),
+    "frozenset": lambda self, body, depth: frozenset(self._hashable(self._list(body, depth))),
     "dict": Decoder._dict,
     "iterator": lambda self, body, depth: iter(self._list(body, depth)),
     "ref": Decoder._reference,

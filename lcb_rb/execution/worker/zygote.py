@@ -16,13 +16,16 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from . import layers, lookup, solution, syscalls
+from . import layers, solution, syscalls
 
 CHANNEL = 3
 """Descriptor of a child's channel to the grader; the zygote's own stands there before the fork."""
 
 SPAWN = struct.Struct("<BIQQ")
 """Whether files are needed, CPU seconds, bytes of memory and of output."""
+
+STARTED = struct.Struct("<i")
+"""The child's process id in the zygote's pid namespace."""
 
 ENDED = struct.Struct("<idd")
 """Exit code (negative: signal), CPU seconds, peak MiB."""
@@ -59,7 +62,7 @@ class Zygote:
         if self.level == layers.FULL:
             self._enter(readable)
         if self.level == layers.NO_NAMESPACES:
-            lookup.through_open(self.run)
+            syscalls.emulate_lookup()
         self.cells = [
             layers.Cell(self.level, files=files, version=version, readable=readable, user=user)
             for files in (False, True)
@@ -81,7 +84,8 @@ class Zygote:
             for descriptor in descriptors:
                 os.close(descriptor)
             credentials = struct.pack("iII", pid, os.geteuid(), os.getegid())
-            self.channel.sendmsg([b"started"], [(socket.SOL_SOCKET, socket.SCM_CREDENTIALS, credentials)])
+            message = [(socket.SOL_SOCKET, socket.SCM_CREDENTIALS, credentials)] if self.namespace is not None else []
+            self.channel.sendmsg([STARTED.pack(pid)], message)
             if not self.channel.recv(16):
                 return
             self.channel.send(_ended(pid))
@@ -123,7 +127,8 @@ class Zygote:
 
     def _shut_in(self, packed: bytes, names: list[str], descriptors: list[int]) -> None:
         """Runs in the child: its descriptors, its cell, then the code."""
-        for number, descriptor in enumerate(descriptors[1:3]):
+        null = os.open(os.devnull, os.O_RDWR)  # of its own: what is set on it must not outlive the child
+        for number, descriptor in enumerate([*descriptors[1:3], null, null, null][:3]):
             os.dup2(descriptor, number)
         if len(descriptors) == 4:
             os.fchdir(descriptors[3])
