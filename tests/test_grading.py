@@ -5,10 +5,9 @@ import sys
 
 import pytest
 
-from factories import ROOT, make_problem
-from lcb_rb.errors import InputError
-from lcb_rb.execution import Limits, grade, require_isolation
-from lcb_rb.schema import AnswerTests, AssertTests, CallTests, Isolation, StdinTests, UnittestTests, Verdict
+from factories import ROOT, executor, grade, make_problem
+from lcb_rb.execution import Limits
+from lcb_rb.schema import AnswerTests, AssertTests, CallTests, StdinTests, UnittestTests, Verdict
 
 QUICK = Limits(cpu_s=3, wall_factor=10, memory_mb=256, output_mb=1)
 HASTY = Limits(cpu_s=0.4, wall_factor=2, memory_mb=256, output_mb=1)
@@ -176,16 +175,12 @@ def test_call_tests_that_are_no_usable_json_leave_the_sample_ungraded(arguments,
     assert called("def f(x): return x", "f", arguments, expected).verdict is Verdict.UNGRADED
 
 
-def test_weak_isolation_is_refused_unless_allowed():
-    require_isolation(Isolation.RLIMITS_ONLY)
-    with pytest.raises(InputError, match="--allow-weak-isolation"):
-        require_isolation(Isolation.NO_NAMESPACES)
-
-
 @every_kind
 def test_a_result_says_what_was_used_and_how_it_was_shut_in(kind):
     found = graded(kind, "held = b'x' * (60 * 2**20)\nsum(range(10**6))\ndef double(n): return 2 * n")
-    assert found.isolation is Isolation.RLIMITS_ONLY
+    assert found.isolation is executor().level
+    assert found.method == "isolated"
+    assert found.limit_s == QUICK.cpu_s
     assert 0.02 < found.cpu_s < 10
     assert 0.02 < found.wall_s < 60
     assert 60 < found.peak_mb < 120

@@ -2,28 +2,34 @@
 
 import json
 import time
+import zlib
 
 import pytest
 
-from factories import make_problem
-from lcb_rb.execution import Limits, grade, grade_many
-from lcb_rb.schema import AssertTests, CallTests, StdinTests, Verdict
-from test_grading import HASTY, PROBLEMS, QUICK, checked, every_kind, graded
+from factories import executor, grade, make_problem
+from lcb_rb.execution import Limits, grade_many
+from lcb_rb.execution.worker import wire
+from lcb_rb.execution.worker.zygote import CHANNEL
+from lcb_rb.schema import AssertTests, CallTests, Isolation, StdinTests, Verdict
+from test_grading import HASTY, PROBLEMS, checked, every_kind, graded
 
 FORGED = [
     {"value": True},
     {"done": "passed"},
     {"ready": True, "value": None},
-    {"exit": 0, "stdout": "passed", "stderr": "", "cpu_s": 0.0, "peak_mb": 1.0, "flooded": False},
+    {"exit": 0},
+    {"items": []},
+    {"outcomes": {"assertions": [], "tests": 1, "bad": {}}},
     {"verdict": "ACCEPTED", "passed": True},
+    {"found": {"verdict": "ACCEPTED", "message": "", "test_index": None}},
 ]
 WRONG = "\ndef double(n): return -1\n"
 SPRAY = f"""
 import os
-def spray(lines={[json.dumps(line) for line in FORGED]!r}):
+def spray(frames={[wire.frame(reply) for reply in FORGED]!r}):
     for descriptor in range(1, 21):
-        for line in lines:
-            try: os.write(descriptor, line.encode() + b"\\n")
+        for frame in frames:
+            try: os.write(descriptor, frame)
             except OSError: pass
 """
 
@@ -44,9 +50,9 @@ ATTACKS = {
     "json.dumps replaced": "import json; json.dumps = lambda *a, **k: '{\"value\": true}'" + WRONG,
     "json.loads replaced": "import json; json.loads = lambda *a, **k: {}" + WRONG,
     "builtins replaced": "import builtins; builtins.isinstance = builtins.all = lambda *a: True" + WRONG,
-    "codec replaced": "import sys; sys.modules['wire'].encode = lambda v: object()" + WRONG,
+    "codec replaced": "import sys; sys.modules['worker.wire'].encode = lambda v: object()" + WRONG,
     "runner replaced": "import sys\nfor m in list(sys.modules.values()):\n"
-    "    if hasattr(m, 'answer'): m.answer = lambda *a: {'value': True}\n" + WRONG,
+    "    if hasattr(m, 'Answers'): m.Answers.to = lambda *a: {'value': True}\n" + WRONG,
     "exception without a text": "class E(Exception):\n    def __str__(s): raise SystemExit(0)\ndef double(n): raise E",
     "exception with a name of its own": "class M(type):\n    __name__ = property(lambda s: 1/0)\n"
     "class E(Exception, metaclass=M): pass\ndef double(n): raise E",
@@ -60,8 +66,8 @@ ATTACKS = {
     "        try: os.dup2(1, d)\n        except OSError: pass\n    return -1",
     "reading the requests": "import os\ndef double(n):\n    for d in range(3, 10):\n"
     "        try: os.read(d, 10**6)\n        except OSError: pass\n    return -1",
-    "child keeps the pipe": "import os, time\ndef double(n):\n    if os.fork() == 0: time.sleep(3600)\n    os._exit(0)",
-    "child answers": "import os\ndef double(n):\n    if os.fork(): os._exit(0)\n    return -1",
+    "thread answers": f"{SPRAY}\nimport os, threading\ndef double(n):\n    threading.Thread(target=spray).start()\n"
+    "    threading.Event().wait(0.1); os._exit(0)",
     "slow drip": "import os, time\ndef double(n):\n    while True:\n        for d in range(3, 9):\n"
     "            try: os.write(d, b' ')\n            except OSError: pass\n        time.sleep(0.002)",
     "sleep when deleted": "import time\nclass E:\n    def __del__(s): time.sleep(3600)\n"
@@ -84,53 +90,68 @@ def test_an_attack_gets_a_verdict_and_never_passes(kind, attack):
     assert time.monotonic() - start < 20
 
 
+def framed(text):
+    """A frame whose text may be anything."""
+    return len(text).to_bytes(4, "little") + text
+
+
 HOSTILE_REPLIES = [
-    b"\xff\xfe\n",
-    b"[]\n",
-    b"null\n",
-    b'"value"\n',
-    b"[" * 10**5 + b"\n",
-    b"9" * 10**5 + b"\n",
-    b'{"value": {"float": "0x1p99999"}}\n',
-    b'{"value": {"fraction": [1, 0]}}\n',
-    b'{"value": {"set": [[]]}}\n',
-    b'{"value": {"set": [' + b",".join(b"%d" % (i * (2**61 - 1)) for i in range(50_000)) + b"]}}\n",
-    b'{"value": ' + b"[" * 900 + b"]" * 900 + b"}\n",
-    b'{"error": ["ValueError"]}\n',
-    b'{"error": "ValueError", "message": {"a": 1}, "text": null}\n',
-    b'{"error": "MemoryError"}\n',
-    b'{"syntax": [1]}\n',
-    b'{"unsendable": {"a": "\\ud800"}}\n',
-    b'{"exit": 0}\n',
-    b'{"exit": 0, "stdout": [], "cpu_s": 0.0, "peak_mb": 1.0, "flooded": false}\n',
-    b'{"exit": 0, "stdout": "", "cpu_s": NaN, "peak_mb": Infinity, "flooded": false}\n',
-    b'{"exit": 99999, "stdout": "", "cpu_s": 0.0, "peak_mb": 0.0, "flooded": false}\n',
+    b"",
+    b"\0",
+    b"\0\0\0\0",
+    b"\xff\xff\xff\xff",
+    b"\0\0\0\x04" + b"{}",
+    framed(b'{"value": 2}')[:-1],
+    framed(b"\xff\xfe"),
+    framed(b"[]"),
+    framed(b"null"),
+    framed(b'"value"'),
+    framed(b"{}"),
+    framed(b"[" * 10**5),
+    framed(b"9" * 10**5),
+    framed(b'{"value": {"float": "0x1p99999"}}'),
+    framed(b'{"value": {"fraction": [1, 0]}}'),
+    framed(b'{"value": {"set": [[]]}}'),
+    framed(b'{"value": {"set": [' + b",".join(b"%d" % (i * (2**61 - 1)) for i in range(50_000)) + b"]}}"),
+    framed(b'{"value": ' + b"[" * 900 + b"]" * 900 + b"}"),
+    framed(b'{"value": {"ref": 0}}'),
+    framed(b'{"value": {"heap": [[["Node", {"dict": []}]], {"ref": 0}]}}'),
+    framed(b'{"items": 5}'),
+    framed(b'{"items": [], "more": 99}'),
+    framed(b'{"items": [2], "then": 5}'),
+    framed(b'{"error": ["ValueError"]}'),
+    framed(b'{"error": "ValueError", "message": {"a": 1}, "text": null}'),
+    framed(b'{"error": "MemoryError"}'),
+    framed(b'{"syntax": [1]}'),
+    framed(b'{"unsendable": {"a": "\\ud800"}}'),
+    framed(b'{"exit": 0}'),
+    framed(b'{"exit": NaN}'),
+    framed(b'{"exit": 99999, "message": []}'),
+    framed(b'{"outcomes": {}}'),
 ]
 
 
 @every_kind
 @pytest.mark.parametrize("reply", HOSTILE_REPLIES, ids=[str(index) for index in range(len(HOSTILE_REPLIES))])
 def test_a_hostile_reply_is_a_verdict_on_the_solution(kind, reply):
-    expression = f"b''.join({[reply[:60], reply[60:]]!r})" if len(reply) < 1000 else None
-    if expression is None:
-        expression = f"__import__('zlib').decompress({__import__('zlib').compress(reply)!r})"
-    code = f"import os\ndef double(n):\n    os.write(4, {expression})\n    os._exit(0)"
+    packed = zlib.compress(reply)
+    code = f"import os, zlib\ndef double(n):\n    os.write({CHANNEL}, zlib.decompress({packed!r}))\n    os._exit(0)"
     found = graded(kind, code)
     assert found.verdict not in (Verdict.ACCEPTED, Verdict.UNGRADED), found
 
 
 def test_a_reply_written_by_the_solution_itself_is_data_like_any_other():
     problem = make_problem(tests=CallTests(fn_name="double", inputs=["1"], outputs=["2"]))
-    code = "import os\ndef double(n): os.write(4, b'{\"value\": %d}\\n' % %s)"
-    assert grade(problem, code.replace("%s", "2")).verdict is Verdict.ACCEPTED
-    assert grade(problem, code.replace("%s", "3")).verdict is Verdict.WRONG_ANSWER
+    for value, verdict in [(2, Verdict.ACCEPTED), (3, Verdict.WRONG_ANSWER)]:
+        reply = wire.frame({"value": value})
+        assert grade(problem, f"import os\ndef double(n): os.write({CHANNEL}, {reply!r})").verdict is verdict
 
 
 SECRET = "ANS-5d41402abc4b"
 SEARCH = """
-import gc, glob, os, re, sys
+import ctypes, gc, glob, os, re, sys
 PATTERN = re.compile(b"AN" + b"S-[0-9a-f]{12}")
-def places():
+def objects():
     yield repr(sys.argv) + repr(dict(os.environ)) + repr(list(sys.modules.values()))
     frame = sys._getframe()
     while frame:
@@ -138,20 +159,31 @@ def places():
         frame = frame.f_back
     for item in gc.get_objects():
         yield repr(item) if type(item) in (str, list, dict, tuple) else ""
-    for name in ["/proc/self/environ", "/proc/self/cmdline", *glob.glob("*")]:
-        with open(name, "rb") as stream:
-            yield stream.read(10**6).decode("latin-1")
-    for line in open("/proc/self/maps"):
-        low, high = (int(end, 16) for end in line.split()[0].split("-"))
-        if "[v" not in line and line.split()[1].startswith("r") and line.split()[4] == "0":
-            with open("/proc/self/mem", "rb", 0) as memory:
-                memory.seek(low)
-                yield memory.read(high - low).decode("latin-1")
+def files():
+    for name in [*glob.glob("/proc/self/*"), *glob.glob("/proc/1/*"), *glob.glob("/tmp/*"), *glob.glob("*")]:
+        try:
+            with open(name, "rb") as stream:
+                yield stream.read(10**6).decode("latin-1")
+        except OSError:
+            pass
+    for descriptor in range(64):
+        try:
+            yield os.pread(descriptor, 10**6, 0).decode("latin-1") if descriptor else ""
+        except OSError:
+            pass
+def memory(libc=ctypes.CDLL(None), step=2**16, reach=2**27):
+    out, into = os.pipe()
+    stack = ctypes.create_string_buffer(8)
+    for near in (id(object()), id(bytearray(2**20)), id(sys), ctypes.addressof(stack), id([0] * 10**6)):
+        for start in range(near // step * step - reach, near + reach, step):
+            size = libc.write(into, ctypes.c_void_p(start), step)
+            yield os.read(out, size).decode("latin-1") if size > 0 else ""
 def double(n):
-    for place in places():
-        found = PATTERN.search(place.encode("utf-8", "replace"))
-        if found:
-            return found[0].decode()
+    for way in WAYS:
+        for place in way():
+            found = PATTERN.search(place.encode("latin-1", "replace"))
+            if found:
+                return found[0].decode()
 """
 
 
@@ -167,22 +199,36 @@ def double(n):
     ids=["stdin", "call", "assert"],
 )
 def test_the_expected_value_is_nowhere_in_the_solutions_process(problem):
-    found = grade(problem, f"{SEARCH}\nif __name__ == '__main__': print(double(1))", Limits(cpu_s=20))
+    code = f"{SEARCH}\nWAYS = [objects, files, memory]\nif __name__ == '__main__': print(double(1))"
+    found = grade(problem, code, Limits(cpu_s=20))
     assert found.verdict is Verdict.WRONG_ANSWER, found
 
 
-def test_the_search_for_the_expected_value_would_find_it():
-    problem = make_problem(tests=CallTests(fn_name="double", inputs=[json.dumps(SECRET)], outputs=[json.dumps(SECRET)]))
-    assert grade(problem, SEARCH, Limits(cpu_s=20)).verdict is Verdict.ACCEPTED
+@pytest.mark.parametrize(
+    ("way", "hide"),
+    [
+        ("objects", "def hide(text): return [text]"),
+        ("memory", "def hide(text): return [text.encode()] * 10**5"),
+        ("memory", "def hide(text): return bytes(10**7) + text.encode()"),
+    ],
+)
+def test_the_search_for_the_expected_value_would_find_it(way, hide):
+    word, code = SECRET[:3], SECRET[4:]
+    problem = make_problem(tests=CallTests(fn_name="double", inputs=[""], outputs=[json.dumps(SECRET)]))
+    held = f"{hide}\nWAYS, held = [{way}], hide('-'.join(({word!r}, {code!r})))"
+    found = grade(problem, f"{SEARCH.replace('(n)', '()')}\n{held}", Limits(cpu_s=20))
+    assert found.verdict is Verdict.ACCEPTED, found
 
 
 def test_the_environment_is_scrubbed(monkeypatch):
     monkeypatch.setenv("HF_TOKEN", "hf_secret")
     monkeypatch.setenv("PYTHONPATH", "/somewhere")
-    code = "import os\ndef double(n): return sorted(set(os.environ) - {'LC_CTYPE'})"
-    problem = make_problem(tests=CallTests(fn_name="double", inputs=["1"], outputs=['["HOME", "TMPDIR"]']))
-    found = grade(problem, code, Limits())
-    assert found.verdict is Verdict.ACCEPTED, found
+    code = "import os\ndef names(): return sorted(os.environ)\ndef values(): return sorted(set(os.environ.values()))"
+    names = make_problem(tests=CallTests(fn_name="names", inputs=[""], outputs=['["HOME", "TMPDIR"]']))
+    assert grade(names, code).verdict is Verdict.ACCEPTED
+    if executor().level is Isolation.FULL:
+        values = make_problem(tests=CallTests(fn_name="values", inputs=[""], outputs=['["/tmp"]']))
+        assert grade(values, code).verdict is Verdict.ACCEPTED
 
 
 @pytest.mark.parametrize(
@@ -213,22 +259,16 @@ def test_the_checks_own_list_cannot_be_emptied(code):
     assert checked(code, "xs = [3, 1]; assert candidate(xs) == sorted(xs)").verdict is Verdict.WRONG_ANSWER
 
 
-RUNNER_ONLY = "import os\nassert b'runner.py' in open(f'/proc/{os.getppid()}/cmdline', 'rb').read()\n"
-
-
-@pytest.mark.parametrize(
-    ("signal", "verdict", "limits"), [(9, Verdict.RUNTIME_ERROR, QUICK), (19, Verdict.TIME_LIMIT, HASTY)]
-)
-def test_a_program_that_kills_or_stops_its_runner_fails(signal, verdict, limits):
-    assert graded("stdin", f"{RUNNER_ONLY}os.kill(os.getppid(), {signal})\n{WRONG}", limits).verdict is verdict
-
-
-@pytest.mark.parametrize("stream", ["1", "2"])
-def test_a_flood_of_100_mb_is_cut(stream):
-    code = f"import os\nfor _ in range(100): os.write({stream}, b'x' * 10**6)\ndef double(n): return 2 * n"
+def test_a_flood_of_100_mb_is_cut():
+    code = "import os\nfor _ in range(100): os.write(1, b'x' * 10**6)\ndef double(n): return 2 * n"
     found = graded("stdin", code)
-    assert found.verdict in (Verdict.OUTPUT_LIMIT, Verdict.RUNTIME_ERROR), found
+    assert found.verdict is Verdict.OUTPUT_LIMIT, found
     assert found.peak_mb < 100
+
+
+def test_what_goes_to_stderr_goes_nowhere():
+    code = "import os\nfor _ in range(100): os.write(2, b'x' * 10**6)\ndef double(n): return 2 * n"
+    assert graded("stdin", code).verdict is Verdict.ACCEPTED
 
 
 @every_kind

@@ -4,7 +4,8 @@ import sys
 
 import pytest
 
-from lcb_rb.execution import Limits, grade
+from factories import grade
+from lcb_rb.execution import Limits
 from lcb_rb.schema import CallTests, StdinTests, Verdict
 from test_grading import QUICK, called, checked, make_problem
 
@@ -34,7 +35,7 @@ PRINTERS = {
     "at exit": "import atexit; atexit.register(print, a + b)",
     "thread never joined": "import threading, time\ndef late():\n    time.sleep(0.1); print(a + b)\n"
     "threading.Thread(target=late).start()",
-    "child process": "import os\npid = os.fork()\nif pid: os.waitpid(pid, 0)\nelse: print(a + b)",
+    "thread joined": "from concurrent.futures import ThreadPoolExecutor as P\nwith P(2) as p: p.submit(print, a + b)",
     "main guard": "if __name__ == '__main__': print(a + b)",
     "through __main__": "import __main__; print(__main__.a + __main__.b)",
     "stderr beside it": "import sys; print('debug', file=sys.stderr); print(a + b)",
@@ -66,6 +67,20 @@ def test_every_test_starts_from_a_fresh_program():
     tests = StdinTests(inputs=["1", "2"], outputs=["0", "0"])
     code = "import math\nprint(getattr(math, 'seen', 0))\nmath.seen = 1"
     assert grade(make_problem(tests=tests), code, QUICK).verdict is Verdict.ACCEPTED
+
+
+@pytest.mark.parametrize(
+    "end", ["os.close(1)", "os.close(0)", "os.dup2(0, 1)", "os._exit(0)", "sys.stdout = None", "sys.exit()"]
+)
+def test_what_a_run_does_to_its_process_in_the_end_does_not_fail_the_next(end):
+    tests = StdinTests(inputs=["1", "2", "3"], outputs=["2", "4", "6"])
+    code = f"import os, sys\nprint(2 * int(input()), flush=True)\n{end}"
+    assert grade(make_problem(tests=tests), code, QUICK).verdict is Verdict.ACCEPTED
+
+
+def test_a_failing_test_after_another_is_told_by_its_own_number():
+    tests = StdinTests(inputs=["1", "2", "3"], outputs=["2", "4", "7"])
+    assert grade(make_problem(tests=tests), "print(2 * int(input()))", QUICK).test_index == 2
 
 
 def test_output_that_is_not_utf8_is_wrong_not_an_error():
@@ -131,10 +146,12 @@ def test_names_that_leetcode_provides_need_no_import():
     assert called(code, "f", "[1, 3, 1]", "10").verdict is Verdict.ACCEPTED
 
 
-def test_every_call_gets_a_fresh_instance():
-    tests = CallTests(fn_name="f", inputs=["1", "1"], outputs=["[1]", "[1]"])
-    code = "class Solution:\n    def __init__(self): self.a = []\n    def f(self, x): self.a.append(x); return self.a"
-    assert grade(make_problem(tests=tests), code, QUICK).verdict is Verdict.ACCEPTED
+def test_one_instance_answers_all_calls_of_a_sample_and_no_others():
+    """As LiveCodeBench's `grade_call_based` has it; its verdicts are meant to be reproduced."""
+    tests = CallTests(fn_name="f", inputs=["1", "1"], outputs=["[1]", "[1, 1]"])
+    code = "class Solution:\n    a = []\n    def f(self, x): self.a.append(x); return self.a"
+    for _ in range(2):
+        assert grade(make_problem(tests=tests), code, QUICK).verdict is Verdict.ACCEPTED
 
 
 @pytest.mark.parametrize(

@@ -1,164 +1,153 @@
-"""After a run nothing is left: no process, no descriptor, no directory, whatever the solution did."""
+"""After a sample nothing is left of it: no process, no descriptor, no directory, whatever the solution did."""
 
-import itertools
 import os
-import tempfile
+import re
 import threading
-import time
 from pathlib import Path
 
 import pytest
 
 from factories import make_problem
-from lcb_rb.execution import Limits, grade, grade_many
-from lcb_rb.schema import StdinTests, Verdict
-from test_grading import HASTY, PROBLEMS, every_kind, graded
+from lcb_rb.errors import InputError
+from lcb_rb.execution import Executor, Limits, grade_many
+from lcb_rb.schema import CallTests, Isolation, StdinTests, Verdict
+from processes import below, descriptors
+from test_grading import HASTY, PROBLEMS, every_kind, without_stdin
 
-RIGHT = "\ndef double(n): return 2 * n\n"
+RIGHT = "\ndef double(n): return 2 * n\nif __name__ == '__main__': print(double(int(input())))\n"
 ENDINGS = {
     "accepted": RIGHT,
-    "wrong": "def double(n): return 0",
+    "wrong": "def double(n): return 0\nprint(0)",
     "syntax error": "def double(n:",
-    "too slow": "def double(n):\n    while True: pass",
-    "killed": "import os\ndef double(n): os.kill(os.getpid(), 9)",
+    "too slow": "def double(n):\n    while True: pass\ndouble(1)",
+    "asleep": "import time\ntime.sleep(3600)",
+    "killed": "import ctypes\nctypes.string_at(0)",
     "gone": "import os\nos._exit(0)",
     "out of memory": "held = bytearray(10**9)",
-    "flood": "import os\ndef double(n):\n    while True: os.write(4, b'x' * 10**6)",
+    "flood": "import os\nwhile True: os.write(3, b'x' * 10**6)",
+    "threads": "import threading, time\nfor _ in range(20): threading.Thread(target=time.sleep, args=[3600]).start()"
+    + RIGHT,
+    "files": "open('a', 'w').write('x' * 10**6)" + RIGHT,
 }
 LITTER = {
-    "deep tree": "import os\nfor _ in range(1100): os.mkdir('d'); os.chdir('d')\n",
-    "wide tree": "import os\nfor i in range(50): os.makedirs(f'{i}/a/b'); open(f'{i}/a/b/c', 'w').close()\n",
-    "locked directory": "import os\nos.makedirs('a/b/c'); os.chmod('a/b', 0); os.chmod('a', 0)\n",
-    "locked itself": "import os\nos.chmod('.', 0)\n",
-    "removed itself": "import os, shutil\nshutil.rmtree(os.getcwd())\n",
-    "links": "import os\nos.symlink('/', 'root'); os.symlink('.', 'loop'); os.symlink('nowhere', 'broken')\n",
-    "link in its place": "import os\nhere = os.getcwd(); os.rmdir(here); os.symlink('{outside}', here)\n",
-    "pipe and socket": "import os, socket\nos.mkfifo('fifo'); socket.socket(socket.AF_UNIX).bind('socket')\n",
-    "temporary files": "import tempfile\ntempfile.mkdtemp(); tempfile.mkstemp()\n",
-    "home": "import os\nos.makedirs(os.path.expanduser(f'~/{os.getpid()}/x'))\n",
-    "odd names": "import os\nopen(b'\\xff\\n-rf', 'w').close(); os.mkdir('-rf'); os.mkdir(' ')\n",
+    "deep tree": "for _ in range(1100): os.mkdir('d'); os.chdir('d')",
+    "wide tree": "for i in range(50): os.makedirs(f'{i}/a/b'); open(f'{i}/a/b/c', 'w').close()",
+    "locked directory": "os.makedirs('a/b/c', 0o000)",
+    "locked itself": "os.mkdir('a'); os.chmod('.', 0)",
+    "removed itself": "shutil.rmtree(os.getcwd(), ignore_errors=True)",
+    "links": "os.symlink('/', 'root'); os.symlink('.', 'loop'); os.symlink('nowhere', 'broken')",
+    "link in its place": "here = os.getcwd(); os.rmdir(here); os.symlink('/', here)",
+    "pipe": "os.mkfifo('fifo')",
+    "temporary files": "tempfile.mkdtemp(); tempfile.mkstemp()",
+    "home": "os.makedirs(os.path.expanduser('~/a/x'))",
+    "odd names": "open(b'\\xff\\n-rf', 'w').close(); os.mkdir('-rf'); os.mkdir(' ')",
+    "sparse file": "open('big', 'w').truncate(10**6)",
 }
 
 
-@pytest.fixture
-def scratch(tmp_path, monkeypatch):
-    """The place where graders make their directories."""
-    place = tmp_path / "scratch"
-    place.mkdir()
-    monkeypatch.setattr(tempfile, "tempdir", str(place))
-    return place
-
-
-def children():
-    """Whether this process has a child, alive or not reaped."""
+@pytest.fixture(scope="module", params=[Isolation.FULL, Isolation.NO_NAMESPACES])
+def warm(request):
+    """One grader that has done every kind of test, so that it has all the processes it needs."""
     try:
-        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-    except ChildProcessError:
-        return False
-    return True
+        made = Executor(1, level=request.param, deduplicate=False)
+    except InputError as error:
+        pytest.skip(str(error))
+    with made:
+        for problem in PROBLEMS.values():
+            assert made.grade(problem, RIGHT).verdict is Verdict.ACCEPTED
+        yield made
 
 
-def descriptors():
-    return len(list(Path("/proc/self/fd").iterdir()))
-
-
-def ends(pid, within_s=10.0):
-    """Whether a process that is no child of ours ends soon; a kill takes effect a moment after it was sent."""
-    deadline = time.monotonic() + within_s
-    while time.monotonic() < deadline:
-        try:
-            if Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z":
-                return True
-        except (FileNotFoundError, ProcessLookupError):
-            return True
-    return False
+def held():
+    """The graders, and how many descriptors each has open."""
+    return {pid: len(list(Path(f"/proc/{pid}/fd").iterdir())) for pid in below(os.getpid())}
 
 
 @every_kind
 @pytest.mark.parametrize("ending", ENDINGS)
-def test_nothing_is_left(scratch, kind, ending):
-    before = descriptors()
-    graded(kind, ENDINGS[ending], HASTY)
-    assert not children()
+def test_nothing_is_left(warm, kind, ending):
+    before, processes = descriptors(), held()
+    found = warm.grade(PROBLEMS[kind], ENDINGS[ending], HASTY)
+    assert found.verdict is not Verdict.UNGRADED, found
+    assert held() == processes
     assert descriptors() == before
-    assert list(scratch.iterdir()) == []
 
 
 @every_kind
 @pytest.mark.parametrize("litter", LITTER)
-def test_litter_is_removed_and_does_not_change_the_verdict(scratch, tmp_path, kind, litter):
-    outside = tmp_path / "outside"
-    outside.mkdir()
-    (outside / "precious").write_text("kept")
-    code = LITTER[litter].replace("{outside}", str(outside))
-    if kind == "stdin":  # its program must still find its streams when it has finished
-        own = "home, own = os.open('.', os.O_RDONLY), str(os.getpid())\nos.mkdir(own); os.chdir(own)"
-        code = f"import os\n{own}\n{code}"
-        code += "\nos.chmod(home, 0o700); os.fchdir(home)\n"
-    assert graded(kind, code + RIGHT, Limits(cpu_s=3)).verdict is Verdict.ACCEPTED
-    assert list(scratch.iterdir()) == []
-    assert (outside / "precious").read_text() == "kept"
+def test_litter_does_not_change_the_verdict(warm, kind, litter):
+    code = f"import os, shutil, tempfile\ntry:\n    {LITTER[litter]}\nexcept OSError: pass\n{RIGHT}"
+    assert warm.grade(PROBLEMS[kind], code, Limits(cpu_s=3)).verdict is Verdict.ACCEPTED
+
+
+@pytest.mark.parametrize("litter", LITTER)
+def test_litter_is_removed(warm, litter):
+    trap = f"import os, shutil, tempfile\nhere = os.getcwd()\ntry:\n    {LITTER[litter]}\nexcept OSError: pass\n"
+    code = f"{trap}def double(n): raise ValueError(here)"
+    place = re.fullmatch("ValueError: (.+)", warm.grade(PROBLEMS["call"], code, Limits(cpu_s=3)).message)[1]
+    if warm.level is Isolation.FULL:
+        assert place == "/tmp"  # of its own
+    else:
+        assert Path(place).name.startswith("recode-")
+        assert not Path(place).exists() and not Path(place).is_symlink()
+
+
+@without_stdin
+def test_what_a_sample_wrote_is_not_there_for_the_next(warm, kind):
+    code = "def double(n):\n    try: return len(open('left').read())\n    finally: open('left', 'w').write('xx')"
+    for _ in range(2):
+        found = warm.grade(PROBLEMS[kind], code)
+        assert (found.verdict, found.message[:17]) == (Verdict.RUNTIME_ERROR, "FileNotFoundError"), found
 
 
 @pytest.mark.parametrize(
     "trap",
     [
-        "os.unlink('stdout'); os.mkfifo('stdout')",
-        "os.unlink('stdout'); os.mkdir('stdout')",
-        "os.unlink('stdout'); os.symlink('/dev/zero', 'stdout')",
-        "os.unlink('stdin'); os.mkdir('stdin')",
-        "os.unlink('stdout')",
-        "os.chdir('/'); __import__('shutil').rmtree(os.environ['HOME'])",
+        "os.close(1)",
+        "os.dup2(0, 1)",
+        "os.close(0)",
+        "os.ftruncate(0, 0)",
+        "os.dup2(os.open('/dev/null', os.O_RDWR), 1)",
+        "os.lseek(0, 0, os.SEEK_END)",
     ],
 )
-def test_a_program_that_spoils_its_streams_fails(scratch, trap):
-    found = graded("stdin", f"import os\n{trap}\n{RIGHT}", HASTY)
-    assert found.verdict not in (Verdict.ACCEPTED, Verdict.UNGRADED), found
-    assert list(scratch.iterdir()) == []
+def test_a_program_that_spoils_its_streams_fails_by_its_own_fault(warm, trap):
+    found = warm.grade(PROBLEMS["stdin"], f"import os\n{trap}\n{RIGHT}", HASTY)
+    assert found.verdict in (Verdict.WRONG_ANSWER, Verdict.RUNTIME_ERROR), found
 
 
-@every_kind
-def test_orphans_in_the_same_session_are_killed(tmp_path, kind):
-    note = tmp_path / "pids"
-    code = (
-        "import os, time\ndef double(n):\n    pid = os.fork()\n    if pid == 0: time.sleep(3600)\n"
-        f"    with open({str(note)!r}, 'a') as stream: stream.write(f'{{pid}} ')\n    return 2 * n"
-    )
-    assert graded(kind, code).verdict is Verdict.ACCEPTED
-    pids = note.read_text().split()
-    assert len(pids) == 2
-    assert all(map(ends, pids))
+def test_a_program_cannot_change_the_inputs_that_follow(warm):
+    tests = StdinTests(inputs=["1", "2"], outputs=["2", "4"])
+    code = "import os\nprint(2 * int(input()), flush=True)\nos.ftruncate(0, 0); os.pwrite(0, b'9' * 9, 0)"
+    assert warm.grade(make_problem(tests=tests), code).verdict is Verdict.ACCEPTED
 
 
-@every_kind
-def test_a_solution_whose_grader_is_gone_ends_by_an_alarm(kind):
-    code = "import signal\ndef double(n): return 2 * n if 1 < signal.getitimer(signal.ITIMER_REAL)[0] < 600 else 0"
-    assert graded(kind, code).verdict is Verdict.ACCEPTED
+def test_a_scratch_directory_holds_nothing_but_what_the_sample_wrote(warm):
+    tests = CallTests(fn_name="f", inputs=["1"], outputs=["[]"])
+    code = "import os\ndef f(x): open('a', 'w').close(); os.unlink('a'); return os.listdir('.')"
+    assert warm.grade(make_problem(tests=tests), code).verdict is Verdict.ACCEPTED
 
 
-def test_an_abandoned_iterator_stops_its_graders(scratch):
-    before, threads = descriptors(), threading.active_count()
-    items = ((PROBLEMS["call"], RIGHT) for _ in itertools.count())
-    results = grade_many(items, workers=2)
+def test_an_abandoned_iterator_stops_its_graders():
+    before, threads, processes = descriptors(), threading.active_count(), below(os.getpid())
+
+    def items():
+        while True:
+            yield PROBLEMS["call"], RIGHT
+
+    results = grade_many(items(), workers=2)
     assert next(results).verdict is Verdict.ACCEPTED
+    assert below(os.getpid()) > processes
     results.close()
-    assert not children()
+    assert below(os.getpid()) == processes
     assert (descriptors(), threading.active_count()) == (before, threads)
-    assert list(scratch.iterdir()) == []
 
 
-def test_many_samples_at_once_leave_nothing(scratch):
-    before = descriptors()
+def test_many_samples_at_once_leave_nothing(warm):
+    before, processes = descriptors(), held()
     problem = make_problem(tests=StdinTests(inputs=["1"], outputs=["2"]))
-    verdicts = {found.verdict for found in grade_many([(problem, "print(2)")] * 20, workers=8)}
-    assert verdicts == {Verdict.ACCEPTED}
-    assert not children()
+    items = [(problem, f"open('a', 'w').close()\nprint(2)  # {number}") for number in range(20)]
+    with Executor(4, level=warm.level) as executor:
+        assert {found.verdict for found in executor.grade_many(items)} == {Verdict.ACCEPTED}
+    assert held() == processes
     assert descriptors() == before
-    assert list(scratch.iterdir()) == []
-
-
-def test_a_place_that_cannot_be_written_leaves_the_sample_ungraded(scratch, monkeypatch):
-    monkeypatch.setattr(tempfile, "tempdir", str(scratch / "missing"))
-    found = grade(PROBLEMS["call"], RIGHT)
-    assert found.verdict is Verdict.UNGRADED
-    assert "No such file" in found.message
