@@ -9,9 +9,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from factories import make_pair, make_problem, make_sample, run_recode
-from lcb_rb.execution.grading import LEVEL
+from lcb_rb.execution import executor
+from lcb_rb.execution.graders import LevelError
 from lcb_rb.pairs import write_pairs
-from lcb_rb.schema import Isolation
 from test_bad_input import GOOD, listed, refusal, run_here
 
 
@@ -110,10 +110,17 @@ def test_a_wrong_option_of_crpl_alone_is_refused(place: Path, arguments: list[st
     assert said in build(place, "crpl", *arguments)
 
 
-@pytest.mark.skipif(LEVEL is not Isolation.RLIMITS_ONLY, reason="the executor isolates well enough")
-def test_samples_without_a_grade_are_not_run_without_isolation_or_leave(place: Path) -> None:
+def test_samples_without_a_grade_are_not_run_without_isolation_or_leave(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(level: str) -> None:
+        raise LevelError(f"{level} is not to be had")
+
+    monkeypatch.setattr(executor, "Grader", refused)
     files = ["--samples", place / "samples.jsonl", "--problems", place / "problems.jsonl"]
     line = refusal(place, "build", "lcb-rb", *files, "--out", place / "out")
+    assert "full is not to be had" in line
+    assert "no-namespaces is not to be had" in line
     assert "--allow-weak-isolation" in line
 
 
