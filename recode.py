@@ -93,12 +93,13 @@ def _message(error: RecodeError | typer.TyperException) -> str:
 def _demo_grade(out: Path) -> None:
     """Grades the starter set; its code is our own, so rlimits suffice, and it is quick."""
     from lcb_rb.execution import Limits
+    from lcb_rb.execution.engines import Setup
     from lcb_rb.execution.verdicts import grade_files
     from lcb_rb.schema import Isolation
     from lcb_rb.sources import STARTER
 
-    starter, weak = [Path(STARTER)], Isolation.RLIMITS_ONLY
-    grade_files(starter, starter, out / "verdicts.jsonl", least_isolation=weak, limits=Limits(cpu_s=2.0))
+    starter = [Path(STARTER)]
+    grade_files(starter, starter, out / "verdicts.jsonl", Setup(limits=Limits(cpu_s=2.0), least=Isolation.RLIMITS_ONLY))
 
 
 def _demo_build(out: Path, seed: int) -> tuple[int, int]:

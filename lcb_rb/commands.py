@@ -1,4 +1,4 @@
-"""`recode score` and `recode grade`."""
+"""`recode score`, `recode grade` and `recode doctor`."""
 
 import sys
 from pathlib import Path
@@ -6,9 +6,14 @@ from typing import Annotated
 
 import typer
 
-from lcb_rb.options import AsJson, MoreSamples, WeakIsolation
+from lcb_rb.errors import InputError
+from lcb_rb.options import AsJson, Engine, MoreSamples, Suite, WeakIsolation
 
 app = typer.Typer()
+
+FORMATS = "Of all files: ours, humaneval, mbpp, evalplus, livecodebench or leetcode."
+RARE = "Rarely needed"
+"""Panel of the help for options that change what a verdict means."""
 
 
 @app.command()
@@ -43,24 +48,71 @@ def grade(
     samples: Annotated[list[Path], typer.Option(help="Files of samples; `starter` for the embedded set.")],
     out: Annotated[Path, typer.Option(help="File for the verdicts (JSON Lines).")],
     more_samples: MoreSamples = None,
-    time_limit_s: Annotated[float, typer.Option(min=0.1, help="CPU time of one test, seconds.")] = 6.0,
-    workers: Annotated[int | None, typer.Option(min=1, help="Graders at a time.", show_default="CPUs")] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Graders at a time on a machine.", show_default="1.5 a CPU")
+    ] = None,
+    engine: Annotated[Engine, typer.Option(help="This machine, or the nodes of a Ray cluster.")] = "local",
+    tests: Annotated[Suite, typer.Option(help="Which tests of EvalPlus's files.")] = "plus",
+    form: Annotated[str | None, typer.Option("--format", help=FORMATS, show_default="recognised")] = None,
+    time_limit_s: Annotated[
+        float, typer.Option(min=0.1, help="CPU time of one test, seconds.", rich_help_panel=RARE)
+    ] = 6.0,
+    calibrate: Annotated[
+        bool, typer.Option("--calibrate", help="Allow ten times the reference's time, if less.", rich_help_panel=RARE)
+    ] = False,
+    trust_tests: Annotated[
+        bool,
+        typer.Option("--trust-tests", help="Believe unittest tests that nothing guards.", rich_help_panel=RARE),
+    ] = False,
     allow_weak_isolation: WeakIsolation = False,
     as_json: AsJson = False,
 ) -> None:
     """Run the samples' code on the problems' tests and write the verdicts."""
+    from dataclasses import asdict
+
     from lcb_rb.execution import Limits
+    from lcb_rb.execution.engines import Setup
     from lcb_rb.execution.verdicts import grade_files
     from lcb_rb.progress import emit
     from lcb_rb.schema import Isolation
-    from lcb_rb.tables import pass_line
+    from lcb_rb.tables import graded_text
 
-    least = Isolation.RLIMITS_ONLY if allow_weak_isolation else Isolation.NO_NAMESPACES
+    setup = Setup(
+        workers=workers,
+        limits=Limits(cpu_s=time_limit_s),
+        least=Isolation.RLIMITS_ONLY if allow_weak_isolation else Isolation.NO_NAMESPACES,
+        calibrate=calibrate,
+        trust_tests=trust_tests,
+    )
     files = [*samples, *(more_samples or [])]
-    limits = Limits(cpu_s=time_limit_s)
-    graded = grade_files(problems, files, out, workers=workers, least_isolation=least, limits=limits)
-    lines = [f"{count:6d} {verdict}" for verdict, count in graded.verdicts.items()]
-    passes = [found.model_dump(mode="json") for found in graded.passes]
-    result = {"samples": sum(graded.verdicts.values()), "verdicts": graded.verdicts, "pass_at_k": passes}
-    text = "\n".join([*lines, *map(pass_line, graded.passes)])
-    emit({**result, "out": str(out)}, text, as_json=as_json)
+    graded = grade_files(problems, files, out, setup, engine=engine, tests=tests, form=form)
+    result = {
+        "samples": sum(graded.verdicts.values()),
+        "verdicts": graded.verdicts,
+        "pass_at_k": [found.model_dump(mode="json") for found in graded.passes],
+        "slowest": [asdict(slow) for slow in graded.slowest],
+        "isolation": graded.isolation,
+        "methods": graded.methods,
+        "out": str(out),
+    }
+    emit(result, graded_text(graded), as_json=as_json)
+
+
+@app.command()
+def doctor(
+    model: Annotated[str | None, typer.Argument(help="A reward model.", hidden=True)] = None,
+    sandbox: Annotated[bool, typer.Option("--sandbox", help="Whether untrusted code can be graded here.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Say what works on this machine, and what does not, and why."""
+    from dataclasses import asdict
+
+    from lcb_rb.execution.doctor import examine
+    from lcb_rb.progress import emit
+    from lcb_rb.tables import sandbox_text
+
+    if model or not sandbox:
+        raise InputError("doctor looks at the sandbox only, so far; run: recode doctor --sandbox")
+    found = examine()
+    emit({**asdict(found), "safe": found.safe}, sandbox_text(found), as_json=as_json)
+    raise typer.Exit(0 if found.safe else 1)

@@ -2,12 +2,17 @@
 
 import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from lcb_rb.errors import InputError
 from lcb_rb.window import Window
+
+Engine = Literal["local", "ray"]
+"""Names of `lcb_rb.execution.engines.ENGINES`."""
+Suite = Literal["base", "plus"]
+"""As `lcb_rb.sources.Suite`; repeated here so that the command's help loads no reader."""
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 MoreSamples = Annotated[

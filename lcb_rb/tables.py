@@ -1,8 +1,13 @@
 """Reports as text for a terminal or a README."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from lcb_rb.schema import Accuracy, PassAtK, Report
+
+if TYPE_CHECKING:
+    from lcb_rb.execution.doctor import Sandbox
+    from lcb_rb.execution.verdicts import Graded, SlowProblem
 
 HEAD = ("n", "problems", "ties", "unscored", "accuracy", "95 % interval", "strict")
 """Columns after the name, as `accuracy_cells` fills them."""
@@ -71,6 +76,34 @@ def pass_line(found: PassAtK) -> str:
     return f"pass@{found.k} {found.value:.3f}{interval}, {basis}"
 
 
+def graded_text(graded: "Graded") -> str:
+    """Returns verdicts, pass@k, what the verdicts rest on, and the slowest problems."""
+    basis = f"isolation {_counted(graded.isolation)}; method {_counted(graded.methods)}"
+    lines = [*(f"{count:6d} {verdict}" for verdict, count in graded.verdicts.items()), *map(pass_line, graded.passes)]
+    return "\n".join([*lines, basis, *([slow_table(graded.slowest)] if graded.slowest else [])])
+
+
+def slow_table(slowest: "Sequence[SlowProblem]") -> str:
+    """Returns one line a problem."""
+    rows = [
+        (slow.problem_id, str(slow.samples), f"{slow.cpu_s:.2f}", f"{slow.max_cpu_s:.2f}", str(slow.time_limits))
+        for slow in slowest
+    ]
+    return text_table(("slowest problems", "samples", "CPU s", "longest", "time limits"), rows)
+
+
+def sandbox_text(found: "Sandbox") -> str:
+    """Returns one line a layer and fact, and the level."""
+    lines = {
+        name: f"{'active' if layer.active else 'NOT ACTIVE'}: {layer.detail}" for name, layer in found.layers.items()
+    }
+    level = f"{found.level.value}" if found.level else "none"
+    if not found.safe:
+        level += "; use a container without secrets and pass --allow-weak-isolation" if found.level else ""
+    width = max(map(len, [*lines, *found.facts]))
+    return "\n".join(f"{name:{width}}  {text}" for name, text in {**lines, **found.facts, "level": level}.items())
+
+
 def text_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Returns aligned columns, the first to the left and the others to the right."""
     lines = [head, *rows]
@@ -86,3 +119,10 @@ def text_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 def _number(value: float | None) -> str:
     return "-" if value is None else f"{value:.3f}"
+
+
+def _counted(counts: Mapping[str, int]) -> str:
+    """Returns the only name, or every name with its count."""
+    if len(counts) == 1:
+        return next(iter(counts))
+    return ", ".join(f"{name} {count}" for name, count in counts.items())

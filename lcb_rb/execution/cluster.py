@@ -1,6 +1,7 @@
 """Grading on the nodes of a Ray cluster: one actor a node holds an `Executor` and grades batches of samples."""
 
 import dataclasses
+import logging
 import os
 import threading
 from collections.abc import Iterable, Iterator, Mapping
@@ -83,7 +84,7 @@ class Cluster:
         try:
             if self._ours:
                 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-                ray.init(log_to_driver=False, logging_level="error")
+                ray.init(log_to_driver=False, logging_level=logging.ERROR)
             self._nodes = [_start(node) for node in ray.nodes() if node["Alive"] and node["Resources"].get("CPU")]
             with _for_users():
                 levels = ray.get([node.reach.remote(setup) for node in self._nodes], timeout=START_S)
@@ -160,7 +161,7 @@ def _start(node: Mapping[str, Any]) -> "ActorHandle[Node]":
 
     return (
         ray.remote(Node)
-        .options(  # type: ignore[no-any-return]
+        .options(
             num_cpus=node["Resources"]["CPU"],
             max_concurrency=AT_ONCE,
             max_restarts=RETRIES,

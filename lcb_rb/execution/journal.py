@@ -27,8 +27,7 @@ class Entry(Record):
 
 def grading_key(problem: Problem, code: str, engine: Engine) -> str:
     """Returns the sha256 of everything that a verdict depends on."""
-    work = [as_work(problem).key, normalised(code), engine.limits.as_dict(), engine.level.value, dict(engine.options)]
-    return hashlib.sha256(json.dumps([__version__, *work]).encode()).hexdigest()
+    return _key(_work_key(problem), code, engine)
 
 
 def grade_samples(
@@ -50,7 +49,9 @@ def grade_samples(
     Raises:
         InputError: another run is writing the journal.
     """
-    keys = {sample.id: (grading_key(problems[sample.problem_id], sample.code, engine), sample) for sample in samples}
+    samples = list(samples)
+    works = {problem_id: _work_key(problems[problem_id]) for problem_id in {sample.problem_id for sample in samples}}
+    keys = {sample.id: (_key(works[sample.problem_id], sample.code, engine), sample) for sample in samples}
     with journal.open("a+", encoding="utf-8") as stream:
         _lock(stream, journal)
         known = _read(journal)
@@ -66,6 +67,16 @@ def grade_samples(
             stream.flush()
             advance()
     return {sample_id: known[key] for sample_id, (key, _) in keys.items()}
+
+
+def _work_key(problem: Problem) -> str:
+    """Returns what a verdict depends on in a problem; without tests, nothing does."""
+    return as_work(problem).key if problem.tests else ""
+
+
+def _key(work: str, code: str, engine: Engine) -> str:
+    parts = [work, normalised(code), engine.limits.as_dict(), engine.level.value, dict(engine.options)]
+    return hashlib.sha256(json.dumps([__version__, *parts]).encode()).hexdigest()
 
 
 def _lock(stream: TextIO, journal: Path) -> None:
