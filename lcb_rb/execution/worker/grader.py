@@ -1,9 +1,10 @@
 """The trusted process that judges: holds tests and expected values, never runs a solution; asked by the pool."""
 
+import re
 import resource
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from . import kinds, wire
 from .errors import FailedError, SandboxError, TestsError
 from .kinds import Message, Run, Task
 from .sandbox import Child, Limits, Zygote, sweep
-from .zygote import CHANNEL, die_with_parent
+from .zygote import CHANNEL, RARE_MODULES, die_with_parent
 
 OWN_CPU_S = 10
 """CPU time that judging one solution may take here; more means that it returned what the tests choke on."""
@@ -43,6 +44,9 @@ class Grader:
         self.config, self.channel = config, channel
         self.tasks: dict[str, Task] = {}
         self.limits: dict[str, float] = {}
+        self.flavours = {"rare": (_any_of(RARE_MODULES.split()), RARE_MODULES.split())} | {
+            name: (_any_of([name]), modules) for name, modules in config["flavours"].items()
+        }
         self.zygotes = {"": self._zygote("")}
 
     def answer(self, request: Message) -> Message:
@@ -115,18 +119,20 @@ class Grader:
             raise
 
     def _flavour(self, text: str) -> str:
-        """Returns the heaviest flavour whose name the text holds."""
-        return next((name for name in reversed(self.config["flavours"]) if name in text), "")
+        """Returns the heaviest flavour of which the text holds a name."""
+        return next((name for name in reversed(self.flavours) if self.flavours[name][0].search(text)), "")
 
     def _zygote(self, flavour: str) -> Zygote:
-        flavours = self.config["flavours"]
-        packages = self.config["packages"] if flavour else []
-        modules = flavours[flavour] if flavour else []
-        config = self.config
-        return Zygote(config["level"], packages, modules, self._on_idle)
+        modules = self.flavours[flavour][1] if flavour else ()
+        packages = self.config["packages"] if flavour in self.config["flavours"] else ()
+        return Zygote(self.config["level"], packages, modules, self._on_idle)
 
     def _on_idle(self) -> None:
         self.channel.send({"idle": True})
+
+
+def _any_of(names: Iterable[str]) -> re.Pattern[str]:
+    return re.compile(rf"\b(?:{'|'.join(re.escape(name) for name in names)})\b")
 
 
 @contextmanager

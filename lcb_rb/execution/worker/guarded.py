@@ -6,14 +6,11 @@ outcomes that the reference solution gives for the same variant.
 """
 
 import ast
-import copy
 import random
-import unittest
 from collections.abc import Callable, Iterator
-from types import ModuleType
-from typing import Any, cast
+from typing import cast
 
-REPORT = "__recode_outcome__"
+from .outcomes import REPORT
 
 _OPPOSITE = {
     "assertTrue": "assertFalse",
@@ -134,21 +131,3 @@ def _method(call: ast.Call) -> str:
 
 def _is_assertion(node: ast.AST) -> bool:
     return isinstance(node, ast.Call) and _method(node).startswith("assert")
-
-
-def outcomes(source: str, solution: dict[str, Any]) -> dict[str, Any]:
-    """Returns what a variant's assertions and tests came to, beside a solution; runs in its interpreter."""
-    reported: list[list[Any]] = []
-    module = ModuleType("tests")
-    vars(module).update({name: value for name, value in solution.items() if not name.startswith("__")})
-    vars(module)[REPORT] = lambda number, outcome: reported.append([number, outcome])
-    exec(compile(source, "tests.py", "exec"), vars(module))
-    suite = unittest.defaultTestLoader.loadTestsFromModule(module)
-    result = unittest.TestResult()
-    suite.run(result)
-    bad = {case.id(): kind for kind, found in _failures(result) for case, _ in found}
-    return {"assertions": copy.deepcopy(reported), "tests": result.testsRun, "bad": bad}
-
-
-def _failures(result: unittest.TestResult) -> list[tuple[str, Any]]:
-    return [("failed", result.failures), ("error", result.errors), ("skipped", result.skipped)]

@@ -74,7 +74,9 @@ class Zygote:
         self.channel, self.level, self.on_idle = ours, level, on_idle
         ours.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
         root = str(Path(__file__).parent.parent)
-        start = f"import os, sys; os.dup2({theirs.fileno()}, {CHANNEL}); sys.path.insert(0, {root!r})"
+        # hooks at fork, such as seeding `random`, only cost time: none may be registered
+        start = "import os; os.register_at_fork = lambda **hooks: None\n"
+        start += f"import sys; os.dup2({theirs.fileno()}, {CHANNEL}); sys.path.insert(0, {root!r})"
         start += "; from worker.zygote import main; main()"
         self._process = subprocess.Popen(
             [sys.executable, "-s", "-S", "-B", "-P", "-X", "utf8", "-c", start],

@@ -2,7 +2,6 @@
 
 import ctypes
 import os
-import platform
 import struct
 from collections.abc import Callable, Sequence
 
@@ -48,7 +47,7 @@ _WORD = struct.Struct("7Q")
 
 def machine() -> str:
     """Returns the name of the processor's architecture, whether its numbers are known or not."""
-    return platform.machine()
+    return os.uname().machine
 
 
 def numbers(name: str) -> dict[str, int]:

@@ -31,14 +31,18 @@ ENDED = struct.Struct("<idd")
 """Exit code (negative: signal), CPU seconds, peak MiB."""
 
 MODULES = """
-abc argparse array ast asyncio base64 binascii bisect builtins calendar cmath codecs collections collections.abc
-concurrent.futures contextlib copy csv ctypes dataclasses datetime decimal difflib enum fractions functools gc
-hashlib heapq html inspect io ipaddress itertools json keyword locale logging math mmap multiprocessing numbers
-operator os pathlib pickle platform pprint queue random re resource sched select shutil signal socket sqlite3
-statistics string struct subprocess sys tempfile textwrap threading time timeit tokenize traceback types typing
-unicodedata unittest unittest.mock uuid warnings weakref zlib zoneinfo
+abc array bisect builtins cmath collections collections.abc contextlib copy dataclasses datetime decimal enum fractions
+functools gc hashlib heapq io itertools json math numbers operator os queue random re resource signal statistics string
+struct sys textwrap threading time traceback types typing unicodedata warnings weakref zlib
 """
 """What solutions import; loaded before the fork, an import is free."""
+
+RARE_MODULES = """
+argparse ast asyncio base64 binascii calendar codecs concurrent.futures csv ctypes difflib html inspect ipaddress
+keyword locale logging mmap multiprocessing multiprocessing.dummy pathlib pickle platform pprint sched select selectors
+shutil socket sqlite3 subprocess tempfile timeit tokenize unittest unittest.mock urllib.parse uuid zoneinfo
+"""
+"""What few solutions import; a zygote with more to copy forks more slowly."""
 
 
 class Zygote:
@@ -140,14 +144,10 @@ class Zygote:
 
 
 def preload(modules: list[str]) -> None:
-    """Imports modules that are there; their hooks at fork, which only cost time here, are left out."""
-    register, os.register_at_fork = os.register_at_fork, lambda **hooks: None
-    try:
-        for name in modules:
-            with contextlib.suppress(ImportError):
-                importlib.import_module(name)
-    finally:
-        os.register_at_fork = register
+    """Imports modules that are there."""
+    for name in modules:
+        with contextlib.suppress(ImportError):
+            importlib.import_module(name)
 
 
 def die_with_parent() -> None:
