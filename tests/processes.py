@@ -27,6 +27,11 @@ def below(pid: int) -> set[int]:
     return found - {pid}
 
 
+def children(pid: int) -> set[int]:
+    """The processes whose parent is one."""
+    return {child for child, (parent, _) in parents().items() if parent == pid}
+
+
 def alive(pids: set[int]) -> set[int]:
     """Those that still run."""
     known = parents()

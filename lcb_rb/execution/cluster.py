@@ -88,7 +88,10 @@ class Cluster:
             self._nodes = [_start(node) for node in ray.nodes() if node["Alive"] and node["Resources"].get("CPU")]
             with _for_users():
                 levels = ray.get([node.reach.remote(setup) for node in self._nodes], timeout=START_S)
+            if not levels:
+                raise GradingError("no node of the Ray cluster has processors; see `ray status`")
         except (ConnectionError, ValueError) as error:
+            self.close()
             raise GradingError(f"Ray cannot be reached: {error}; see RAY_ADDRESS") from error
         except BaseException:
             self.close()

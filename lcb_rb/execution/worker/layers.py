@@ -232,13 +232,13 @@ class Cell:
         calls.add("prctl", PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
         if self.level == RLIMITS_ONLY:
             calls.add("prctl", PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0)
-            calls.add("close_range", 4, 0xFFFF_FFFF, 0)
+            calls.add("close_range", 5, 0xFFFF_FFFF, 0)
             return calls
         calls.add("capset", struct.pack("<Ii", 0x20080522, 0), bytes(24))
         calls.add("prctl", PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0)  # a change of credentials would take it back
         if ruleset:
             calls.add("landlock_restrict_self", ruleset.descriptor, 0)
-        calls.add("close_range", 4, 0xFFFF_FFFF, 0)
+        calls.add("close_range", 5, 0xFFFF_FFFF, 0)
         safe = full or self.version >= 3
         code = seccomp.compiled(seccomp.rules(lookup=full, files=self.files, truncate=safe))
         program = ctypes.create_string_buffer(code)

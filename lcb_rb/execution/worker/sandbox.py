@@ -19,7 +19,7 @@ from typing import Any
 
 from . import layers, wire
 from .errors import FloodError, GoneError, OutOfTimeError, SandboxError
-from .zygote import CHANNEL, ENDED, MODULES, SPAWN, STARTED
+from .zygote import ANSWERS, CHANNEL, ENDED, MODULES, SPAWN, STARTED
 
 START_S = 60.0
 """Time that a zygote may take to start, on the busiest machine."""
@@ -76,7 +76,9 @@ class Zygote:
         root = str(Path(__file__).parent.parent)
         # hooks at fork, such as seeding `random`, only cost time: none may be registered
         start = "import os; os.register_at_fork = lambda **hooks: None\n"
-        start += f"import sys; os.dup2({theirs.fileno()}, {CHANNEL}); sys.path.insert(0, {root!r})"
+        start += (
+            f"import sys; os.dup2({theirs.fileno()}, {CHANNEL}); os.dup2(0, {ANSWERS}); sys.path.insert(0, {root!r})"
+        )
         start += "; from worker.zygote import main; main()"
         self._process = subprocess.Popen(
             [sys.executable, "-s", "-S", "-B", "-P", "-X", "utf8", "-c", start],
@@ -130,11 +132,9 @@ class Zygote:
             if files and self.level != layers.FULL:
                 directory = stack.enter_context(scratch_directory())
             ours, theirs = socket.socketpair()
-            inherited = [theirs.fileno()]
-            pipes = (
-                [os.memfd_create(name, os.MFD_CLOEXEC) for name in ("stdin", "stdout")] if streams or directory else []
-            )
-            inherited += pipes
+            names = ("answers", "stdin", "stdout") if streams or directory else ("answers",)
+            memory = [os.memfd_create(name, os.MFD_CLOEXEC) for name in names]
+            inherited = [theirs.fileno(), *memory]
             if directory:
                 inherited.append(os.open(directory, os.O_PATH | os.O_DIRECTORY))
             cpu_s = int(limits.cpu_s * (tests + 1)) + 5
@@ -147,12 +147,12 @@ class Zygote:
                 theirs.close()
                 if directory:
                     os.close(inherited[-1])
-            child = Child(self, ours, pipes, limits, directory, limits.wall_s * (tests + 1))
+            child = Child(self, ours, memory, limits, directory, limits.wall_s * (tests + 1))
             try:
                 yield child
             finally:
                 child.close()
-                for descriptor in pipes:
+                for descriptor in memory:
                     os.close(descriptor)
 
     def started(self) -> int:
@@ -201,7 +201,7 @@ class Child:
         self,
         zygote: Zygote,
         channel: socket.socket,
-        streams: list[int],
+        memory: list[int],
         limits: Limits,
         directory: Path | None,
         total_s: float,
@@ -209,11 +209,12 @@ class Child:
         """Takes over the channel."""
         self.channel, self.limits = channel, limits
         self.code, self.cpu_s, self.peak_mb = 0, 0.0, 0.0
-        self._zygote, self._streams, self._directory = zygote, streams, directory
+        self._zygote, self._memory, self._directory = zygote, memory, directory
         self._pid: int | None = None
         self._open = True
         self._buffer = bytearray()
-        self._shut_in = False
+        self._shut_in = self._ended = False
+        self._answers, self._read_bytes = bytearray(), 0
         self._waiting = b""
         self._heard_cpu_s = 0.0
         self._left_s = total_s
@@ -246,12 +247,15 @@ class Child:
         watch = None
         self._write()
         while (found := self._framed()) is None:
+            if self._ended:
+                raise GoneError
             if self._poll.poll((LOOK_S if watch else FIRST_LOOK_S) * 1000):
                 self._read()
                 self._write()
             else:
                 watch = watch or Watch(self.pid, self.limits, self._heard_cpu_s)
                 self._look(watch)
+                self._drain()
         if watch:
             self._look(watch)
             self._left_s -= watch.fair_wall_s()
@@ -278,16 +282,16 @@ class Child:
     def put_stdin(self, text: str) -> None:
         """Gives the next run its standard input, and takes away the last one's output."""
         data = text.encode("utf-8", "surrogatepass")
-        os.ftruncate(self._streams[0], 0)
-        os.ftruncate(self._streams[1], 0)
-        os.pwrite(self._streams[0], data, 0)
+        os.ftruncate(self._memory[1], 0)
+        os.ftruncate(self._memory[2], 0)
+        os.pwrite(self._memory[1], data, 0)
 
     def stdout(self) -> tuple[str, bool]:
         """Returns what was written to standard output, and whether that reached the limit."""
-        size = os.fstat(self._streams[1]).st_size
+        size = os.fstat(self._memory[2]).st_size
         if size >= self.limits.output_mb * 2**20:
             return "", True
-        return os.pread(self._streams[1], size, 0).decode("utf-8", "replace"), False
+        return os.pread(self._memory[2], size, 0).decode("utf-8", "replace"), False
 
     def close(self) -> int:
         """Ends the child and returns its exit code (negative: signal); again, only the code."""
@@ -305,14 +309,20 @@ class Child:
             self._shut_in = True
             del self._buffer[0]
         try:
-            end = wire.frame_end(self._buffer)
+            text = _taken(self._answers)
+            while text is None and (text := _taken(self._buffer)) == b"":
+                self._drain()
+                text = _taken(self._answers)
         except ValueError as error:
             raise FloodError("the answer is too long") from error
-        if not end or len(self._buffer) < end:
-            return None
-        text = bytes(self._buffer[4:end])
-        del self._buffer[:end]
-        return _as_object(text)
+        return None if text is None else _as_object(text)
+
+    def _drain(self) -> None:
+        """Takes over what the child has written to its file since."""
+        size = min(os.fstat(self._memory[0]).st_size, 2 * wire.FILE_BYTES) - self._read_bytes
+        if size > 0:
+            self._answers += os.pread(self._memory[0], size, self._read_bytes)
+            self._read_bytes += size
 
     def _write(self) -> None:
         while self._waiting:
@@ -321,27 +331,22 @@ class Child:
             except BlockingIOError:
                 self._poll.modify(self.channel, select.POLLIN | select.POLLOUT)
                 return
-            except OSError as error:
+            except OSError:  # it has ended; what it said before that is still to be read
                 self._waiting = b""
-                if not self._readable():
-                    raise GoneError from error
-                break
         self._poll.modify(self.channel, select.POLLIN)
-
-    def _readable(self) -> bool:
-        return bool(select.select([self.channel], [], [], 0)[0])
 
     def _read(self) -> None:
         try:
             chunk = self.channel.recv(2**18)
         except BlockingIOError:
             return
-        except OSError as error:
-            raise GoneError from error
+        except OSError:
+            chunk = b""
         if not chunk:
             if not self._shut_in and not self._buffer:
                 raise SandboxError("the child ended before it was shut in")
-            raise GoneError
+            self._ended = True
+            return self._drain()
         self._buffer += chunk
 
 
@@ -407,6 +412,16 @@ def queue_clock(pid: int) -> float | None:
 def _queued(path: str) -> float:
     with open(path, encoding="ascii") as stream:  # noqa: PTH123 - read often
         return int(stream.read().split()[1]) / 1e9
+
+
+def _taken(buffer: bytearray) -> bytes | None:
+    """Returns the first frame's text and takes it from the buffer, None when it is not all there."""
+    end = wire.frame_end(buffer)
+    if not end or len(buffer) < end:
+        return None
+    text = bytes(buffer[4:end])
+    del buffer[:end]
+    return text
 
 
 def thread_count(pid: int) -> int:

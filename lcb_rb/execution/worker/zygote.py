@@ -21,6 +21,9 @@ from . import layers, solution, syscalls
 CHANNEL = 3
 """Descriptor of a child's channel to the grader; the zygote's own stands there before the fork."""
 
+ANSWERS = 4
+"""Descriptor of the file for a child's answers; kept taken in the zygote."""
+
 SPAWN = struct.Struct("<BIQQ")
 """Whether files are needed, CPU seconds, bytes of memory and of output."""
 
@@ -78,7 +81,7 @@ class Zygote:
     def serve(self) -> None:
         """Starts and ends children until the grader goes."""
         while True:
-            request, ancillary, _, _ = self.channel.recvmsg(SPAWN.size, socket.CMSG_SPACE(4 * 4))
+            request, ancillary, _, _ = self.channel.recvmsg(SPAWN.size, socket.CMSG_SPACE(5 * 4))
             if not request:
                 return
             descriptors = _descriptors(ancillary)
@@ -112,8 +115,8 @@ class Zygote:
 
     def _spawn(self, cell: layers.Cell, descriptors: list[int]) -> int:
         packed, names, ruleset = cell.packed, cell.names, None
-        if len(descriptors) == 4:  # a scratch directory of the outer file system
-            calls, ruleset = cell.with_directory(descriptors[3])
+        if len(descriptors) == 5:  # a scratch directory of the outer file system
+            calls, ruleset = cell.with_directory(descriptors[4])
             packed, names = calls.packed()
         if self.namespace is not None:
             failed = syscalls.failure(self.renew[1], self.run(self.renew[0]))
@@ -132,15 +135,16 @@ class Zygote:
     def _shut_in(self, packed: bytes, names: list[str], descriptors: list[int]) -> None:
         """Runs in the child: its descriptors, its cell, then the code."""
         null = os.open(os.devnull, os.O_RDWR)  # of its own: what is set on it must not outlive the child
-        for number, descriptor in enumerate([*descriptors[1:3], null, null, null][:3]):
+        for number, descriptor in enumerate([*descriptors[2:4], null, null, null][:3]):
             os.dup2(descriptor, number)
-        if len(descriptors) == 4:
-            os.fchdir(descriptors[3])
+        if len(descriptors) == 5:
+            os.fchdir(descriptors[4])
         os.dup2(descriptors[0], CHANNEL)
+        os.dup2(descriptors[1], ANSWERS)
         failed = syscalls.failure(names, self.run(packed))
         os.write(CHANNEL, b"-" + failed.encode() if failed else b"+")
         if not failed:
-            solution.serve(CHANNEL)
+            solution.serve(CHANNEL, ANSWERS)
 
 
 def preload(modules: list[str]) -> None:
