@@ -330,7 +330,7 @@ def run_check(work: Run) -> None:
         try:
             run_once(work, task.check, task.check.predicted)
         except proxy.MispredictedError:
-            task.check.predicted = []
+            task.check.predicted, task.check.steady = [], False
         except proxy.MutatedError:
             task.mutates = _mutations(work)
         else:
@@ -378,7 +378,15 @@ def run_once(work: Run, check: proxy.Check, predicted: list[Message], *, trusted
             raise FailedError(failed.verdict, failed.message, check.test_index(failed)) from failed
         except Exception as error:
             raise _ended(error, candidate, check) from error
+        if check.steady and not predicted and not trusted:
+            _remember(check, candidate)
         return candidate
+
+
+def _remember(check: proxy.Check, candidate: proxy.Candidate) -> None:
+    """Keeps the calls of a check that passed, to send them ahead to the next solution."""
+    if candidate.asked and not candidate.changed and sum(map(len, map(wire.frame, candidate.asked))) < PIPELINE:
+        check.predicted = candidate.asked
 
 
 def _mutation_rule(task: Task, *, trusted: bool) -> proxy.Mutates:

@@ -52,6 +52,7 @@ class Check:
         self.entry_point = entry_point
         tree = ast.parse(source, "check.py")
         self.predicted = _predicted(tree, entry_point)
+        self.steady = True
         self.asserts = sorted(node.lineno for node in ast.walk(tree) if isinstance(node, ast.Assert))
         self._prompt = _compiled_prompt(prompt)
         self._check = compile(_Discarded().visit(tree), "check.py", "exec")
@@ -181,23 +182,52 @@ def _predicted(tree: ast.AST, entry_point: str) -> list[Message]:
     checks = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) and node.name == "check"]
     if len(checks) != 1 or not checks[0].args.args:
         return []
-    names = (checks[0].args.args[0].arg, entry_point)
+    names = {checks[0].args.args[0].arg, entry_point}
     requests = []
     for statement in checks[0].body:
-        mentioned = sum(isinstance(node, ast.Name) and node.id in names for node in ast.walk(statement))
-        calls = [node for node in ast.walk(statement) if isinstance(node, ast.Call) and _calls(node, *names)]
+        if _is_alias(statement, names):
+            names.add(statement.targets[0].id)  # type: ignore[attr-defined]
+            continue
+        looked_at = statement.test if isinstance(statement, ast.Assert) else statement
+        mentioned = sum(isinstance(node, ast.Name) and node.id in names for node in ast.walk(looked_at))
+        calls = [node for node in ast.walk(looked_at) if isinstance(node, ast.Call) and _calls(node, *names)]
         if mentioned != len(calls) or len(calls) > 1 or (calls and not isinstance(statement, ast.Assert)):
             return []
         try:
-            requests += [_literal_request(call) for call in calls]
-        except (ValueError, TypeError, MemoryError, RecursionError, SyntaxError):
+            requests += [_constant_request(call) for call in calls]
+        except (ValueError, TypeError, ArithmeticError, MemoryError, RecursionError, SyntaxError):
             return []
     return requests
 
 
-def _literal_request(call: ast.Call) -> Message:
-    arguments = tuple(ast.literal_eval(argument) for argument in call.args)
-    return request(arguments, {word.arg or "": ast.literal_eval(word.value) for word in call.keywords}, wire.Encoder())
+def _is_alias(statement: ast.stmt, names: set[str]) -> bool:
+    """Returns whether a statement gives the candidate another name."""
+    if not isinstance(statement, ast.Assign) or len(statement.targets) != 1:
+        return False
+    value = statement.value
+    return isinstance(statement.targets[0], ast.Name) and isinstance(value, ast.Name) and value.id in names
+
+
+def _constant_request(call: ast.Call) -> Message:
+    arguments = tuple(_constant(argument) for argument in call.args)
+    return request(arguments, {word.arg or "": _constant(word.value) for word in call.keywords}, wire.Encoder())
+
+
+def _constant(node: ast.expr) -> object:
+    """Returns the value of an expression of constants.
+
+    Raises:
+        ValueError: it is made of anything else.
+    """
+    if not all(isinstance(part, _CONSTANT_PARTS) for part in ast.walk(node)):
+        raise ValueError("not constant")
+    return eval(compile(ast.Expression(node), "check.py", "eval"), {"__builtins__": {}})
+
+
+_CONSTANT_PARTS = (
+    *(ast.Constant, ast.List, ast.Tuple, ast.Dict, ast.Set, ast.UnaryOp, ast.BinOp),
+    *(ast.operator, ast.unaryop, ast.expr_context),
+)
 
 
 def request(args: tuple[object, ...], kwargs: dict[str, object], encoder: wire.Encoder) -> Message:
@@ -226,6 +256,7 @@ class Candidate:
         self.classes = wire.Classes()
         self.calls = 0
         self.changed: set[int] = set()
+        self.asked: list[Message] | None = []
         self.raised: BaseException | None = None
         self.fatal: BaseException | None = None
         self.failure: Message = {}
@@ -264,6 +295,8 @@ class Candidate:
             message = request(args, kwargs, wire.Encoder(self.classes))
         except wire.Unsendable as error:
             raise TestsError(f"the test code is broken: an argument cannot be sent: {error}") from error
+        if self.asked is not None:
+            self.asked.append(message.copy())
         if self._predicted:
             if self.calls > len(self._predicted) or message != self._predicted[self.calls - 1]:
                 raise MispredictedError
@@ -298,6 +331,7 @@ class Candidate:
 
     def _iterated(self, reply: Message) -> Iterator[object]:
         count = 0
+        self.asked = None
         while True:
             items = reply.get("items")
             if type(items) is not list or ("more" in reply and not items):
