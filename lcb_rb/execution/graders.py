@@ -132,7 +132,7 @@ class Grader:
         while len(self._kept) > 1 and sum(self._kept.values()) > TASKS_BYTES:
             forget.append(self._kept.popitem(last=False)[0])
         self._send({"key": work.key, "task": None if known else work.task, "forget": forget, **request})
-        found: dict[str, Any] = self._receive(on_idle, wall_s, OWN_CPU_S + 2.0)["found"]
+        found: dict[str, Any] = self._receive(on_idle, wall_s, OWN_CPU_S + 1.0)["found"]
         return found
 
     def close(self) -> None:

@@ -65,7 +65,11 @@ static void answer(int number, siginfo_t *info, void *context_)
         RESULT(context) = status_by_open(directory, path, (void *)ARGUMENT(context, 2), (int)ARGUMENT(context, 3));
     else if (info->si_syscall == SYS_faccessat)
         RESULT(context) = status_by_open(directory, path, NULL, 0);
+    else if (info->si_syscall == SYS_fchmod || info->si_syscall == SYS_fchmodat || info->si_syscall == SYS_utimensat)
+        RESULT(context) = 0; /* modes and times of files stay as they are */
 #ifdef SYS_stat
+    else if (info->si_syscall == SYS_chmod)
+        RESULT(context) = 0;
     else if (info->si_syscall == SYS_stat || info->si_syscall == SYS_lstat)
         RESULT(context) = status_by_open(AT_FDCWD, (const char *)ARGUMENT(context, 0), (void *)path,
                                          info->si_syscall == SYS_lstat ? AT_SYMLINK_NOFOLLOW : 0);

@@ -15,7 +15,7 @@ from .kinds import Message, Run, Task
 from .sandbox import Child, Limits, Zygote, sweep
 from .zygote import CHANNEL, RARE_MODULES, die_with_parent
 
-OWN_CPU_S = 10
+OWN_CPU_S = 5
 """CPU time that judging one solution may take here; more means that it returned what the tests choke on."""
 
 OWN_MEMORY_BYTES = 2**33

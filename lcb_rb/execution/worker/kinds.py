@@ -16,7 +16,7 @@ from .sandbox import Child, Limits
 Message = dict[str, Any]
 
 FILES = re.compile(
-    r"\bopen\b|tempfile|pathlib|shutil|sqlite3|shelve|dbm|mkdir|makedirs|mkstemp|\bPath\b|FileIO|zipfile|tarfile"
+    r"\bopen\b|multiprocessing|tempfile|pathlib|shutil|sqlite3|shelve|dbm|mkdir|makedirs|mkstemp|\bPath\b|FileIO|zipfile|tarfile"
 )
 """What the text of a program that writes files holds."""
 

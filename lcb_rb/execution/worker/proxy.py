@@ -25,6 +25,11 @@ EXCEPTIONS = ORDINARY | {"StopIteration", "StopAsyncIteration", "AssertionError"
 """Exceptions that test code may catch at all; anything else that the solution raises ends the check."""
 
 
+MAX_CALLS = 20_000
+MAX_STEPS = 200_000
+"""Items that test code may read from one iterator."""
+
+
 class CandidateError(Exception):
     """Stands for an exception of the solution that the test code must not take for its own."""
 
@@ -282,6 +287,8 @@ class Candidate:
 
     def _called(self, args: tuple[object, ...], kwargs: dict[str, object], *, discarded: bool) -> object:
         self.calls += 1
+        if self.calls > MAX_CALLS:
+            raise FailedError("TIME_LIMIT", f"the check calls the solution more than {MAX_CALLS} times")
         reply = self._reply(args, kwargs)
         if "items" in reply:
             return self._iterated(reply)
@@ -337,7 +344,7 @@ class Candidate:
             if type(items) is not list or ("more" in reply and not items):
                 raise self._ended(FailedError("WRONG_ANSWER", "the result cannot be read"))
             count += len(items)
-            if count > wire.MAX_ITEMS:
+            if count > MAX_STEPS:
                 raise self._ended(FailedError("OUTPUT_LIMIT", "the result has too many items"))
             for item in items:
                 yield self._decoded({"value": item}, "value")

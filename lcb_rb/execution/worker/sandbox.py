@@ -24,8 +24,8 @@ from .zygote import ANSWERS, CHANNEL, ENDED, MODULES, SPAWN, STARTED
 START_S = 60.0
 """Time that a zygote may take to start, on the busiest machine."""
 
-FIRST_LOOK_S, LOOK_S = 0.05, 0.2
-"""When a child that does not answer is looked at first, and how often then."""
+FIRST_LOOK_S, LOOK_S, LOOK_AT_FILES_S = 0.05, 0.2, 0.02
+"""When a child that does not answer is looked at first, how often then, and how often where its files may grow."""
 
 QUEUE_FACTOR = 2.5
 """Without the kernel's account of waiting for a processor, wall limits are this much longer."""
@@ -249,7 +249,7 @@ class Child:
         while (found := self._framed()) is None:
             if self._ended:
                 raise GoneError
-            if self._poll.poll((LOOK_S if watch else FIRST_LOOK_S) * 1000):
+            if self._poll.poll(1000 * (LOOK_AT_FILES_S if self._directory else LOOK_S if watch else FIRST_LOOK_S)):
                 self._read()
                 self._write()
             else:

@@ -23,8 +23,8 @@ setitimer setrlimit shutdown sigaltstack sysinfo time times umask uname wait4 wa
 LOOKUP = "access chdir faccessat faccessat2 lstat newfstatat readlink readlinkat stat statfs statx"
 """Calls that tell whether a path exists; only where the file system is the sandbox's own."""
 
-TRAPPED = "access faccessat lstat newfstatat stat"
-"""Where it is not: those that `_syscalls.emulate_lookup` answers."""
+TRAPPED = "access chmod faccessat fchmod fchmodat lstat newfstatat stat utimensat"
+"""Where it is not: those that `_syscalls.emulate_lookup` answers; files' modes and times it leaves as they are."""
 
 FILES = "fallocate mkdir mkdirat rename renameat renameat2 rmdir unlink unlinkat"
 """Calls that change a directory; only where there is a scratch directory."""
@@ -98,7 +98,7 @@ def compiled(allowed: Mapping[str, Sequence[Check]]) -> bytes:
     known = numbers(machine())
     leaves = {known[name]: _checked(checks) for name, checks in allowed.items() if name in known}
     leaves[known["clone3"]] = [_refuse(errno.ENOSYS)]
-    trapped = [known[name] for name in TRAPPED.split() if name in known and name not in allowed]
+    trapped = [known[name] for name in TRAPPED.split() if name in known and "newfstatat" not in allowed]
     leaves |= {number: [(_RETURN, 0, 0, _TRAP)] for number in trapped}
     program = [
         (_LOAD, 0, 0, 4),
