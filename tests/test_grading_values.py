@@ -229,7 +229,7 @@ def test_numpys_values_count_as_pythons(value, expected):
 
 
 def test_a_package_is_as_shut_in_as_the_rest():
-    code = "import numpy\ndef f(x):\n    try: return len(numpy.fromfile('/etc/passwd', 'u1'))\n    except OSError: return 0"
+    code = "import numpy\ndef f(x):\n    try: numpy.fromfile('/etc/passwd')\n    except OSError: return 0"
     problem = make_problem(tests=CallTests(fn_name="f", inputs=["0"], outputs=["0"]))
     assert grade(problem, code).verdict is Verdict.ACCEPTED
     assert executor().level.value in ("full", "no-namespaces")
