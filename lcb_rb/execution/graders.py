@@ -17,15 +17,15 @@ from typing import Any
 
 from lcb_rb.errors import GradingError
 from lcb_rb.execution.worker import wire
-from lcb_rb.execution.worker.grader import CHOKED, OWN_CPU_S
+from lcb_rb.execution.worker.grader import CHOKED, own_cpu_s
 from lcb_rb.execution.worker.sandbox import START_S, cpu_clock
 from lcb_rb.execution.worker.zygote import CHANNEL
 
-FLAVOURS = {"numpy": ["numpy"], "pandas": ["numpy", "pandas"]}
-"""Packages that some solutions import, and what is loaded before the fork when their text holds the name."""
-
 PACKAGES = ("numpy", "pandas", "scipy", "sympy", "mpmath", "networkx", "sortedcontainers", "dateutil", "pytz", "six")
 """Third-party packages that solutions may import where they are installed."""
+
+PRELOADED = {"packages": ["sortedcontainers"], "numpy": ["numpy"], "pandas": ["numpy", "pandas"]}
+"""Zygotes for solutions whose text holds the name, or that of any package; what they load before the fork."""
 
 TASKS_BYTES = 2**28
 """Tests that a grader keeps."""
@@ -94,10 +94,15 @@ class Grader:
             raise GraderGoneError(f"a grader cannot be started: {error}") from error
         finally:
             theirs.close()
+        there = {name: paths for name in PACKAGES if (paths := installed(name))}
         config = {
             "level": level,
-            "flavours": {name: modules for name, modules in FLAVOURS.items() if installed(modules[-1])},
-            "packages": [path for name in PACKAGES for path in installed(name)],
+            "flavours": {
+                name: (list(there) if name == "packages" else [name], [module for module in modules if module in there])
+                for name, modules in PRELOADED.items()
+                if there and (name == "packages" or name in there)
+            },
+            "packages": [path for paths in there.values() for path in paths],
             "path": sorted({sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}),
         }
         self._send(config)
@@ -131,8 +136,10 @@ class Grader:
         forget = []
         while len(self._kept) > 1 and sum(self._kept.values()) > TASKS_BYTES:
             forget.append(self._kept.popitem(last=False)[0])
-        self._send({"key": work.key, "task": None if known else work.task, "forget": forget, **request})
-        found: dict[str, Any] = self._receive(on_idle, wall_s, OWN_CPU_S + 1.0)["found"]
+        self._send(
+            {"key": work.key, "task": None if known else work.task, "forget": forget, "size": work.size, **request}
+        )
+        found: dict[str, Any] = self._receive(on_idle, wall_s, own_cpu_s(work.size) + 1.0)["found"]
         return found
 
     def close(self) -> None:

@@ -15,8 +15,8 @@ from .kinds import Message, Run, Task
 from .sandbox import Child, Limits, Zygote, sweep
 from .zygote import CHANNEL, RARE_MODULES, die_with_parent
 
-OWN_CPU_S = 5
-"""CPU time that judging one solution may take here; more means that it returned what the tests choke on."""
+OWN_CPU_S, OWN_CPU_S_PER_MB = 5.0, 5.0
+"""CPU time that judging one solution may take, more with large tests; beyond it, they choke on what it returned."""
 
 OWN_MEMORY_BYTES = 2**33
 
@@ -24,7 +24,7 @@ LEAST_S = 0.5
 REFERENCE_FACTOR = 10
 
 
-CHOKED = f"judging its results took more than {OWN_CPU_S} s of CPU time"
+CHOKED = "judging its results took too much CPU time"
 _METHODS = {True: "guarded", False: "trusted"}
 
 
@@ -44,8 +44,9 @@ class Grader:
         self.config, self.channel = config, channel
         self.tasks: dict[str, Task] = {}
         self.limits: dict[str, float] = {}
-        self.flavours = {"rare": (_any_of(RARE_MODULES.split()), RARE_MODULES.split())} | {
-            name: (_any_of([name]), modules) for name, modules in config["flavours"].items()
+        rare = RARE_MODULES.split()
+        self.flavours = {"rare": (_any_of(rare), rare)} | {
+            name: (_any_of(names), modules) for name, (names, modules) in config["flavours"].items()
         }
         self.zygotes = {"": self._zygote("")}
 
@@ -73,7 +74,7 @@ class Grader:
         work = Run(task, request["code"], limits, self._starter(task, request["code"], limits), request["adaptive"])
         found: Message = {"verdict": "ACCEPTED", "message": "", "test_index": None}
         try:
-            with watchdog():
+            with watchdog(own_cpu_s(request["size"])):
                 kinds.run(work)
         except FailedError as error:
             found = {"verdict": error.verdict, "message": error.message, "test_index": error.test_index}
@@ -135,15 +136,20 @@ def _any_of(names: Iterable[str]) -> re.Pattern[str]:
     return re.compile(rf"\b(?:{'|'.join(re.escape(name) for name in names)})\b")
 
 
+def own_cpu_s(size: int) -> float:
+    """Returns the CPU time that judging may take with tests of so many bytes."""
+    return OWN_CPU_S + OWN_CPU_S_PER_MB * size / 2**20
+
+
 @contextmanager
-def watchdog() -> Iterator[None]:
-    """Ends the block with WatchdogError after `OWN_CPU_S` seconds of this process's CPU time."""
+def watchdog(cpu_s: float) -> Iterator[None]:
+    """Ends the block with WatchdogError after so many seconds of this process's CPU time."""
 
     def bark(number: int, frame: object) -> None:
         raise WatchdogError
 
     signal.signal(signal.SIGPROF, bark)
-    signal.setitimer(signal.ITIMER_PROF, OWN_CPU_S)
+    signal.setitimer(signal.ITIMER_PROF, cpu_s)
     try:
         yield
     finally:

@@ -4,7 +4,7 @@ import ast
 import builtins
 from collections.abc import Callable, Iterator
 from types import CodeType
-from typing import Any
+from typing import Any, NoReturn
 
 from . import wire
 from .errors import FailedError, TestsError
@@ -58,9 +58,10 @@ class Check:
         tree = ast.parse(source, "check.py")
         self.predicted = _predicted(tree, entry_point)
         self.steady = True
-        self.asserts = sorted(node.lineno for node in ast.walk(tree) if isinstance(node, ast.Assert))
+        self.asserts = sorted(node.lineno for node in _statements(tree) if isinstance(node, ast.Assert))
         self._prompt = _compiled_prompt(prompt)
-        self._check = compile(_Discarded().visit(tree), "check.py", "exec")
+        _mark_discarded(tree)
+        self._check = compile(tree, "check.py", "exec")
         prompted: Message = {"__name__": "check"}
         exec(self._prompt, prompted)
         self.class_names = [
@@ -167,15 +168,22 @@ def _compiled_prompt(prompt: str) -> CodeType:
         return compile(prompt + "\n    pass\n", "prompt.py", "exec")
 
 
-class _Discarded(ast.NodeTransformer):
-    """Marks calls of the candidate whose result is not looked at: such a test is about what they change."""
+def _statements(tree: ast.AST) -> Iterator[ast.stmt]:
+    """Yields all statements, without a look into expressions, which may be megabytes of expected values."""
+    for block in ("body", "orelse", "finalbody", "handlers", "cases"):
+        for node in getattr(tree, block, []):
+            if isinstance(node, ast.stmt):
+                yield node
+            yield from _statements(node)
 
-    def visit_Expr(self, node: ast.Expr) -> ast.Expr:
-        if _calls(node.value, "candidate") and isinstance(node.value, ast.Call):
+
+def _mark_discarded(tree: ast.AST) -> None:
+    """Marks calls of the candidate whose result is not looked at: such a test is about what they change."""
+    for node in _statements(tree):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call) and _calls(node.value, "candidate"):
             name = ast.Name("candidate", ast.Load())
             node.value.func = ast.copy_location(ast.Attribute(name, "in_place", ast.Load()), node.value.func)
             ast.fix_missing_locations(node)
-        return node
 
 
 def _calls(node: ast.AST, *names: str) -> bool:
@@ -184,7 +192,7 @@ def _calls(node: ast.AST, *names: str) -> bool:
 
 def _predicted(tree: ast.AST, entry_point: str) -> list[Message]:
     """Returns the requests that a check of plain assertions on constants will make; none when it is anything else."""
-    checks = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) and node.name == "check"]
+    checks = [node for node in _statements(tree) if isinstance(node, ast.FunctionDef) and node.name == "check"]
     if len(checks) != 1 or not checks[0].args.args:
         return []
     names = {checks[0].args.args[0].arg, entry_point}
@@ -194,15 +202,43 @@ def _predicted(tree: ast.AST, entry_point: str) -> list[Message]:
             names.add(statement.targets[0].id)  # type: ignore[attr-defined]
             continue
         looked_at = statement.test if isinstance(statement, ast.Assert) else statement
-        mentioned = sum(isinstance(node, ast.Name) and node.id in names for node in ast.walk(looked_at))
-        calls = [node for node in ast.walk(looked_at) if isinstance(node, ast.Call) and _calls(node, *names)]
-        if mentioned != len(calls) or len(calls) > 1 or (calls and not isinstance(statement, ast.Assert)):
+        mentions, calls = _mentions(looked_at, names)
+        if mentions != len(calls) or len(calls) > 1 or (calls and not isinstance(statement, ast.Assert)):
             return []
         try:
             requests += [_constant_request(call) for call in calls]
         except (ValueError, TypeError, ArithmeticError, MemoryError, RecursionError, SyntaxError):
             return []
     return requests
+
+
+def _mentions(tree: ast.AST, names: set[str]) -> tuple[int, list[ast.Call]]:
+    """Returns how often the names stand in a tree, and their calls."""
+    mentions, calls, waiting = 0, [], [tree]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.Name):
+            mentions += node.id in names
+        elif isinstance(node, ast.Call) and _calls(node, *names):
+            calls.append(node)
+        if isinstance(node, ast.List | ast.Tuple | ast.Dict | ast.Set) and not _has_name(node, names):
+            continue
+        waiting.extend(ast.iter_child_nodes(node))
+    return mentions, calls
+
+
+def _has_name(node: ast.expr, names: set[str]) -> bool:
+    """Returns whether a display holds one of the names, which the compiler finds out faster than a walk."""
+    try:
+        waiting = [compile(ast.Expression(node), "check.py", "eval")]
+    except (SyntaxError, TypeError, ValueError):  # the target of an assignment, a starred part
+        return True
+    while waiting:
+        code = waiting.pop()
+        if not names.isdisjoint(code.co_names):
+            return True
+        waiting.extend(constant for constant in code.co_consts if isinstance(constant, CodeType))
+    return False
 
 
 def _is_alias(statement: ast.stmt, names: set[str]) -> bool:
@@ -292,6 +328,8 @@ class Candidate:
         reply = self._reply(args, kwargs)
         if "items" in reply:
             return self._iterated(reply)
+        if "unsendable" in reply:
+            return Opaque(self, reply["truth"], str(reply["unsendable"]))
         value = self._decoded(reply, "value")
         if "args" in reply:
             self._copy_back(args, kwargs, self._decoded(reply, "args"), hopeful=discarded or value is None)
@@ -326,6 +364,8 @@ class Candidate:
                 raise FailedError("RUNTIME_ERROR", self.failure["message"])
             self.raised = rebuilt(self.failure)
             raise self.raised
+        if type(reply.get("truth")) is bool:
+            return reply
         if "unsendable" in reply:
             raise FailedError("WRONG_ANSWER", str(reply["unsendable"]))
         return reply
@@ -369,6 +409,10 @@ class Candidate:
         self.fatal = error
         return error
 
+    def refuse(self, message: str) -> NoReturn:
+        """Ends the check: it asks of a result what cannot be told."""
+        raise self._ended(FailedError("WRONG_ANSWER", message))
+
     def _copy_back(self, args: tuple[object, ...], kwargs: dict[str, object], after: Any, *, hopeful: bool) -> None:
         """Gives changed arguments back to the test where the reference solution changes them too.
 
@@ -387,6 +431,23 @@ class Candidate:
             known = self._mutates(self.calls - 1)
             if known or (known is None and hopeful and (bool(now) or not isinstance(now, _MUTABLE))):
                 replace(before, now)
+
+
+class Opaque:
+    """A result that cannot be sent; a test may ask whether it is true, or None, and nothing else."""
+
+    def __init__(self, candidate: Candidate, truth: bool, message: str) -> None:
+        """Takes what the child said of it."""
+        self._candidate, self._truth, self._message = candidate, truth, message
+
+    def __bool__(self) -> bool:
+        return self._truth
+
+    def _refuse(self, *args: object) -> NoReturn:
+        self._candidate.refuse(self._message)
+
+    __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = __len__ = __iter__ = __getitem__ = __contains__ = _refuse
+    __add__ = __sub__ = __mul__ = __call__ = __getattr__ = __hash__ = __int__ = __float__ = __str__ = __repr__ = _refuse
 
 
 def same(before: object, now: object, classes: wire.Classes) -> bool:

@@ -205,7 +205,7 @@ class Answers:
             if wire.is_iterator(result):
                 self.iterators.append(cast("Iterator[object]", result))
                 return self._steps(len(self.iterators) - 1)
-            reply = {"value": encode(result)}
+            reply = self._sent(result, encode)
             if request.get("back"):
                 reply["args"] = encode([given, keywords])
         except wire.Unsendable as error:
@@ -213,6 +213,13 @@ class Answers:
         except BaseException as error:  # noqa: BLE001 - any failure of the solution is an answer
             return failure(error)
         return reply
+
+    def _sent(self, result: object, encode: Callable[[object], Any]) -> Job:
+        """Returns the result, or of what cannot be sent whether it is true."""
+        try:
+            return {"value": encode(result)}
+        except wire.Unsendable as error:
+            return {"unsendable": str(error), "truth": bool(result)}
 
     def _steps(self, index: int) -> Job:
         """Returns the next items of an iterator; a failure on the way comes after those before it."""

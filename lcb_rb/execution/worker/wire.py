@@ -28,6 +28,9 @@ BELL = bytes(4)
 """An empty frame: answers are in the file."""
 SMALL = 10**300
 
+TYPES = {kind.__name__: kind for kind in (bool, int, float, complex, str, bytes, list, tuple, dict, set, frozenset)}
+"""Types that may cross as themselves, by name."""
+
 _LENGTH = struct.Struct("<I")
 _VERBATIM = frozenset((type(None), bool, str))
 
@@ -219,6 +222,8 @@ class Encoder:
     def _other(self, value: object, depth: int) -> Any:
         if type(value) in self._names:
             return {"ref": self._reference(value)}
+        if isinstance(value, type) and TYPES.get(value.__name__) is value:
+            return {"type": value.__name__}
         if type(value).__module__ == "numpy" and hasattr(value, "tolist"):
             return self._encode(value.tolist(), depth + 1)
         if is_iterator(value) or type(value).__name__ in ("dict_keys", "dict_values", "dict_items"):
@@ -282,6 +287,7 @@ class Decoder:
 
     def _with_heap(self, value: dict[str, Any]) -> Any:
         """Makes all instances first, so that their attributes may refer to each other."""
+        self._made = []
         match value:
             case {"heap": [[*heap], root]} if len(value) == 1:
                 pass
@@ -369,6 +375,12 @@ def _text(body: Any) -> str:
     return body
 
 
+def _type(body: Any) -> type:
+    if _text(body) not in TYPES:
+        raise ValueError("unknown type")
+    return TYPES[body]
+
+
 def _int(body: Any) -> int:
     if len(_text(body)) > MAX_INT_BITS // 4 + 3:
         raise ValueError("too large an integer")
@@ -396,4 +408,5 @@ _DECODERS: dict[str, Callable[[Decoder, Any, int], Any]] = {
     "dict": Decoder._dict,
     "iterator": lambda self, body, depth: iter(self._list(body, depth)),
     "ref": Decoder._reference,
+    "type": lambda self, body, _: _type(body),
 }
