@@ -60,7 +60,9 @@ class Node:
 
 
 class Cluster:
-    """An engine on all nodes of the Ray cluster that `RAY_ADDRESS` names, or that runs here, or else on this machine.
+    """An engine on all nodes of the Ray cluster that `RAY_ADDRESS` names (`auto`: the one that runs here).
+
+    Without that variable, a cluster of this machine alone is started for it, and ended with it.
 
     All nodes run at the weakest level that one of them reaches. A batch whose actor died is graded again by Ray; when a
     node is lost for good, or does not come back, grading ends with an error, and what was done stays in the journal.
@@ -84,7 +86,8 @@ class Cluster:
         try:
             if self._ours:
                 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-                ray.init(log_to_driver=False, logging_level=logging.ERROR)
+                address = os.environ.get("RAY_ADDRESS", "local")
+                ray.init(address, log_to_driver=False, logging_level=logging.ERROR)
             self._nodes = [_start(node) for node in ray.nodes() if node["Alive"] and node["Resources"].get("CPU")]
             with _for_users():
                 levels = ray.get([node.reach.remote(setup) for node in self._nodes], timeout=START_S)

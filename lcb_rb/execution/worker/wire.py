@@ -223,7 +223,7 @@ class Encoder:
         if type(value) in self._names:
             return {"ref": self._reference(value)}
         if isinstance(value, type) and TYPES.get(value.__name__) is value:
-            return {"type": value.__name__}
+            return {"type": value.__name__}  # type: ignore[union-attr]
         if type(value).__module__ == "numpy" and hasattr(value, "tolist"):
             return self._encode(value.tolist(), depth + 1)
         if is_iterator(value) or type(value).__name__ in ("dict_keys", "dict_values", "dict_items"):
