@@ -149,7 +149,7 @@ class Spoof:
         return int
 
 
-@pytest.mark.parametrize("value", [object(), len, int, lambda: 0, Spoof(), [object()], {1: open}, NotImplemented, ...])
+@pytest.mark.parametrize("value", [object(), len, Spoof, lambda: 0, Spoof(), [object()], {1: open}, NotImplemented])
 def test_objects_are_not_sent(value):
     with pytest.raises(TypeError):
         wire.encode(value)

@@ -316,7 +316,7 @@ def default_workers() -> int:
 
 def normalised(code: str) -> str:
     """Returns the code without what never changes what it does: line ends and the end of the file."""
-    return code.replace("\r\n", "\n").replace("\r", "\n").rstrip()
+    return code.replace("\r\n", "\n").replace("\r", "\n").rstrip(" \t\n")
 
 
 def as_work(problem: Problem, *, trust: bool = False) -> Work:

@@ -173,9 +173,12 @@ class Grader:
                 self._buffer += chunk
             message: dict[str, Any] = json.loads(self._buffer[struct.calcsize("<I") : end])
             del self._buffer[:end]
-            if "idle" not in message:
+            if "cpu_s" in message:
+                cpu_s = message["cpu_s"] + 1.0
+            elif "idle" in message:
+                on_idle()
+            else:
                 return message
-            on_idle()
 
 
 def installed(name: str) -> list[str]:

@@ -4,6 +4,7 @@ import re
 import resource
 import signal
 import sys
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -68,13 +69,18 @@ class Grader:
             return {"verdict": "UNGRADED", "message": f"the grader failed: {type(error).__name__}: {error}"}
 
     def _judged(self, task: Task, request: Message) -> Message:
+        start = time.process_time()
         limits = Limits(**request["limits"])
+        kinds.prepare(self._run(task, task.reference or "", limits))  # of the tests alone
         if request["calibrate"] and task.reference:
             limits = self._calibrated(task, request["key"], limits)
-        work = Run(task, request["code"], limits, self._starter(task, request["code"], limits), request["adaptive"])
+        work = self._run(task, request["code"], limits)
+        work.adaptive = request["adaptive"]
         found: Message = {"verdict": "ACCEPTED", "message": "", "test_index": None}
         try:
-            with watchdog(own_cpu_s(request["size"])):
+            budget_s = own_cpu_s(request["size"] + task.expected_bytes)
+            self.channel.send({"cpu_s": time.process_time() - start + budget_s})
+            with watchdog(budget_s):
                 kinds.run(work)
         except FailedError as error:
             found = {"verdict": error.verdict, "message": error.message, "test_index": error.test_index}
@@ -91,7 +97,7 @@ class Grader:
     def _calibrated(self, task: Task, key: str, limits: Limits) -> Limits:
         """Returns a time limit of ten times what the reference solution needs for all tests, never more than given."""
         if key not in self.limits:
-            reference = Run(task, task.reference or "", limits, self._starter(task, task.reference or "", limits))
+            reference = self._run(task, task.reference or "", limits)
             try:
                 kinds.run(reference)
             except FailedError as error:
@@ -99,6 +105,9 @@ class Grader:
             self.limits[key] = max(LEAST_S, REFERENCE_FACTOR * reference.cpu_s)
         cpu_s = min(limits.cpu_s, self.limits[key])
         return Limits(cpu_s, limits.wall_factor, limits.memory_mb, limits.output_mb)
+
+    def _run(self, task: Task, code: str, limits: Limits) -> Run:
+        return Run(task, code, limits, self._starter(task, code, limits))
 
     def _starter(self, task: Task, code: str, limits: Limits) -> kinds.Start:
         flavour = self._flavour(f"{task.prompt}\n{task.tests.get('source', '')}\n{code}")

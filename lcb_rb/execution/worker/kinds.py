@@ -39,6 +39,7 @@ class Task:
     entry_point: str | None
     reference: str | None
     check: proxy.Check | None = None
+    expected_bytes: int = 0
     frames: list[bytes] = field(default_factory=list)
     expected: list[Any] = field(default_factory=list)
     mutates: set[int] | None = None
@@ -92,19 +93,35 @@ class Run:
         self.task.failures[index] += 1
 
 
-def run(work: Run) -> None:
-    """Runs the tests; returns when all passed.
+def prepare(work: Run) -> None:
+    """Does what is done once for a problem, apart from any solution.
 
     Raises:
-        FailedError: they did not.
-        TestsError: the instrument failed, or the tests are unusable.
+        TestsError: the tests are unusable.
     """
-    kind = work.task.tests["kind"]
-    if work.task.tests.get("inputs") == []:
+    task = work.task
+    kind = task.tests["kind"]
+    if task.tests.get("inputs") == []:
         raise TestsError("the problem has no tests")
     if kind not in _KINDS:
         raise TestsError(f"tests of kind {kind} cannot be run by this executor")
-    _KINDS[kind](work)
+    if kind == "call":
+        expectations(work)
+        task.frames = task.frames or [wire.frame({"args": arguments}) for arguments in arguments_of(task.tests)]
+    elif kind == "assert" and task.check is None:
+        task.check = compiled_check(task)
+    elif kind == "unittest" and task.reference and not task.variants:
+        _prepare_variants(work)
+
+
+def run(work: Run) -> None:
+    """Runs the tests of a prepared task; returns when all passed.
+
+    Raises:
+        FailedError: they did not.
+        TestsError: the tests are unusable.
+    """
+    _KINDS[work.task.tests["kind"]](work)
 
 
 def job(work: Run, mode: str, **fields: object) -> Message:
@@ -206,9 +223,7 @@ def run_program(child: Child, given: str, expected: str, index: int) -> bool:
 
 def run_calls(work: Run) -> None:
     """Loads the solution once, then calls it once a test; calls are sent ahead of the answers."""
-    task = work.task
-    expected = expectations(work)
-    task.frames = task.frames or [wire.frame({"args": arguments}) for arguments in arguments_of(task.tests)]
+    task, expected = work.task, work.task.expected
     order = work.order(len(task.frames))
     with work.child(len(order)) as child:
         child.tell(job(work, "call", entry_point=task.tests["fn_name"]))
@@ -310,7 +325,10 @@ def _of_reference(work: Run) -> list[Any]:
                 child.tell({"args": arguments})
                 reply = ask(child, index)
                 refuse_error(reply, index)
+                if "unsendable" in reply and task.tests["oracle"] != ANY_OBJECT:
+                    raise TestsError(f"the reference solution's result of test {index}: {reply['unsendable']}")
                 results.append(_value(reply))
+                task.expected_bytes += child.heard_bytes
         except (FailedError, KeyError, ValueError) as error:
             raise TestsError(f"the reference solution fails: {error}") from error
     return results
@@ -319,13 +337,7 @@ def _of_reference(work: Run) -> list[Any]:
 def run_check(work: Run) -> None:
     """Lets the check run here, and passes its calls on; first with the calls that its text lets expect."""
     task = work.task
-    if not task.entry_point:
-        raise TestsError("assert tests need an entry_point")
-    if task.check is None:
-        try:
-            task.check = proxy.Check(task.prompt, task.entry_point, task.tests["check"])
-        except Exception as error:
-            raise TestsError(f"the test code is broken: {type(error).__name__}: {error}") from error
+    assert task.check
     while True:
         try:
             run_once(work, task.check, task.check.predicted)
@@ -335,6 +347,20 @@ def run_check(work: Run) -> None:
             task.mutates = _mutations(work)
         else:
             return
+
+
+def compiled_check(task: Task) -> proxy.Check:
+    """Returns the compiled check of a task.
+
+    Raises:
+        TestsError: there is no entry point, or the code is broken.
+    """
+    if not task.entry_point:
+        raise TestsError("assert tests need an entry_point")
+    try:
+        return proxy.Check(task.prompt, task.entry_point, task.tests["check"])
+    except Exception as error:
+        raise TestsError(f"the test code is broken: {type(error).__name__}: {error}") from error
 
 
 def _mutations(work: Run) -> set[int]:
@@ -426,8 +452,6 @@ def run_guarded(work: Run) -> None:
     task = work.task
     if not task.reference:
         return _run_trusted(work)
-    if not task.variants:
-        _prepare_variants(work)
     for source, expected in task.variants:
         found = outcomes(work, source)
         if found != expected:

@@ -213,6 +213,7 @@ class Child:
         self._pid: int | None = None
         self._open = True
         self._buffer = bytearray()
+        self.heard_bytes = 0
         self._shut_in = self._ended = False
         self._answers, self._read_bytes = bytearray(), 0
         self._waiting = b""
@@ -315,7 +316,10 @@ class Child:
                 text = _taken(self._answers)
         except ValueError as error:
             raise FloodError("the answer is too long") from error
-        return None if text is None else _as_object(text)
+        if text is None:
+            return None
+        self.heard_bytes = len(text)
+        return _as_object(text)
 
     def _drain(self) -> None:
         """Takes over what the child has written to its file since."""

@@ -169,6 +169,7 @@ class Encoder:
         self._names = classes.names if classes else {}
         self._met: dict[int, int] = {}
         self._waiting: list[object] = []
+        self._count = 0
 
     def encode(self, value: object) -> Any:
         """Returns the JSON form; raises as the function `encode`."""
@@ -243,9 +244,10 @@ class Encoder:
             raise Unsendable("too many items")
         encoded = []
         for value in values:
-            encoded.append(self._encode(value, depth + 1))
-            if len(encoded) > MAX_ITEMS:
+            self._count += 1
+            if self._count > MAX_ITEMS:
                 raise Unsendable("too many items")
+            encoded.append(self._encode(value, depth + 1))
         return encoded
 
 
