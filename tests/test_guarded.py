@@ -203,7 +203,7 @@ def test_variants_cannot_be_foretold(monkeypatch):
 
         def outcomes(work, source):
             asked.append(source)
-            return {"assertions": [], "tests": 1, "bad": {}}
+            return {"assertions": [[0, len(asked) == 1 or len(asked) % 2 == 0]], "tests": 1, "bad": {}}
 
         monkeypatch.setattr(kinds, "outcomes", outcomes)
         task = kinds.Task(

@@ -84,8 +84,8 @@ class Executor:
         self._open = True
         self._tokens = threading.Semaphore(self.workers)
         self._problems: OrderedDict[int, tuple[Problem, Work]] = OrderedDict()
-        self._results: OrderedDict[tuple[str, str, Limits], Future[Result]] = OrderedDict()
-        self._references: dict[str, Result] = {}
+        self._results: OrderedDict[tuple[str, str, Limits], _Shared] = OrderedDict()
+        self._references: dict[tuple[str, Limits], Result] = {}
         self._threads = ThreadPoolExecutor(self.workers * (SLEEPERS if yield_sleepers else 1), "grader")
         self.reasons: dict[Isolation, str] = {}
         try:
@@ -128,16 +128,19 @@ class Executor:
         with self._lock:
             work = self._work(problem)
             key = (work.key, normalised(solution), limits)
-            known = self._results.get(key) if self._deduplicate else None
-            if known and not known.cancelled():
-                self._results.move_to_end(key)
-                return known
-            future = self._threads.submit(self._grade, work, solution, limits)
-            if self._deduplicate:
-                self._results[key] = future
-                if len(self._results) > KEPT_RESULTS:
-                    self._results.popitem(last=False)
-        return future
+            shared = self._results.get(key)
+            if not shared or not self._deduplicate:
+                shared = self._results[key] = _Shared(self._threads.submit(self._grade, work, solution, limits))
+            self._results.move_to_end(key)
+            if len(self._results) > KEPT_RESULTS:
+                self._results.popitem(last=False)
+        shared.work.add_done_callback(lambda done: self._forget_failure(key, done))
+        return shared.taken()
+
+    def _forget_failure(self, key: tuple[str, str, Limits], done: "Future[Result]") -> None:
+        """Lets work be done again that was given up, or where the instrument failed."""
+        if done.cancelled() or done.exception() or done.result().verdict is Verdict.UNGRADED:
+            self._results.pop(key, None)
 
     def grade(self, problem: Problem, solution: str, limits: Limits | None = None) -> Result:
         """Returns the verdict on a solution; a failure of the instrument is UNGRADED with its cause."""
@@ -163,10 +166,10 @@ class Executor:
 
     def grade_as_completed(self, items: Iterable[tuple[Problem, str]]) -> Iterator[tuple[int, Result]]:
         """Yields (number, result) of items as soon as they are done; few are taken ahead, so it may be endless."""
-        waiting: dict[Future[Result], list[int]] = {}
+        waiting: dict[Future[Result], int] = {}
         try:
             for index, (problem, solution) in enumerate(items):
-                waiting.setdefault(self.submit(problem, solution), []).append(index)
+                waiting[self.submit(problem, solution)] = index
                 if len(waiting) >= AHEAD * self.workers:
                     yield from _completed(waiting)
             while waiting:
@@ -214,13 +217,10 @@ class Executor:
         result = self._once(work, solution, limits)
         if result.passed is not False or not work.task["reference"]:
             return result
-        if work.key not in self._references:
-            reference = self._once(work, work.task["reference"], limits)
-            if reference.verdict is not Verdict.UNGRADED:
-                self._references[work.key] = reference
-            elif not result.passed:
-                return reference
-        reference = self._references[work.key]
+        reference = self._references.get((work.key, limits)) or self._once(work, work.task["reference"], limits)
+        if reference.verdict is Verdict.UNGRADED:
+            return reference
+        self._references[work.key, limits] = reference
         if reference.passed:
             return result
         message = f"the reference solution fails these tests too ({reference.verdict}: {reference.message})"
@@ -286,6 +286,40 @@ class Executor:
         return future
 
 
+class _Shared:
+    """Work whose result several callers wait for; given up when all of them have."""
+
+    def __init__(self, work: "Future[Result]") -> None:
+        self.work = work
+        self._takers = 0
+
+    def taken(self) -> "Future[Result]":
+        """Returns a caller's own future of the result."""
+        own: Future[Result] = Future()
+        self._takers += 1
+        own.add_done_callback(self._left)
+        self.work.add_done_callback(lambda done: _passed_on(done, own))
+        return own
+
+    def _left(self, own: "Future[Result]") -> None:
+        if own.cancelled():
+            self._takers -= 1
+            if not self._takers:
+                self.work.cancel()
+
+
+def _passed_on(done: "Future[Result]", own: "Future[Result]") -> None:
+    if done.cancelled():
+        own.cancel()
+    if not own.set_running_or_notify_cancel():
+        return
+    error = done.exception()
+    if error:
+        own.set_exception(error)
+    else:
+        own.set_result(done.result())
+
+
 class _Token:
     """The right to use a processor; given back when the solution sleeps, or at the end."""
 
@@ -299,10 +333,9 @@ class _Token:
             self._tokens.release()
 
 
-def _completed(waiting: "dict[Future[Result], list[int]]") -> Iterator[tuple[int, Result]]:
+def _completed(waiting: "dict[Future[Result], int]") -> Iterator[tuple[int, Result]]:
     for future in wait(waiting, return_when=FIRST_COMPLETED).done:
-        for index in waiting.pop(future):
-            yield index, future.result()
+        yield waiting.pop(future), future.result()
 
 
 def _at_least(least: Isolation) -> list[Isolation]:

@@ -198,8 +198,10 @@ class Cell:
             allowed = resource.getrlimit(kind)[1] % 2**64
             struct.pack_into("QQ", buffer, 0, min(soft, allowed), min(hard, allowed))
 
-    def with_directory(self, descriptor: int) -> tuple[syscalls.Calls, Ruleset]:
+    def with_directory(self, descriptor: int) -> tuple[syscalls.Calls, Ruleset | None]:
         """Returns the calls of a child that may write to an open directory, and the ruleset to close after the fork."""
+        if self.level == RLIMITS_ONLY:
+            return self._calls, None
         ruleset = self._rules()
         ruleset.allow_open(descriptor, LANDLOCK_SCRATCH)
         return self._prepared(ruleset), ruleset

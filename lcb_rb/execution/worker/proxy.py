@@ -99,14 +99,14 @@ class Check:
             trace = trace.tb_next
         return max(sum(line <= lines[-1] for line in self.asserts) - 1, 0) if lines else None
 
-    def fails_by_itself(self, error: BaseException, index: int | None) -> bool:
-        """Returns whether the check raises the same at the same place, whatever the solution returns."""
-        return all(self._fails_with(result, error, index) for result in STAND_INS)
+    def fails_by_itself(self, error: BaseException, index: int | None, results: list[object]) -> bool:
+        """Returns whether the check raises the same at the same place, whatever the last call returns."""
+        return all(self._fails_with([*results[:-1], result], error, index) for result in STAND_INS)
 
-    def _fails_with(self, result: object, error: BaseException, index: int | None) -> bool:
+    def _fails_with(self, results: list[object], error: BaseException, index: int | None) -> bool:
         stand_in = Candidate(lambda message: {}, [], lambda call: None)
-        stand_in._call = lambda args, kwargs, *, discarded: result  # type: ignore[method-assign]
-        stand_in.calls = 1
+        stand_in.calls, left = 1, iter(results)
+        stand_in._call = lambda args, kwargs, *, discarded: next(left, results[-1])  # type: ignore[method-assign]
         try:
             self.run(stand_in)
         except Exception as other:  # noqa: BLE001 - it is compared
@@ -296,6 +296,7 @@ class Candidate:
         self._ask, self._predicted, self._mutates = ask, predicted, mutates
         self.classes = wire.Classes()
         self.calls = 0
+        self.results: list[object] = []
         self.changed: set[int] = set()
         self.asked: list[Message] | None = []
         self.raised: BaseException | None = None
@@ -314,7 +315,9 @@ class Candidate:
         if self.fatal:
             raise self.fatal
         try:
-            return self._called(args, kwargs, discarded=discarded)
+            result = self._called(args, kwargs, discarded=discarded)
+            self.results.append(result)
+            return result
         except Exception:
             raise
         except BaseException as error:

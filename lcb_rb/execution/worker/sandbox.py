@@ -163,11 +163,14 @@ class Zygote:
         """
         size = struct.calcsize("iII")
         with self._watched():
-            text, ancillary, _, _ = self.channel.recvmsg(64, socket.CMSG_SPACE(size))
+            text, ancillary, _, _ = self.channel.recvmsg(512, socket.CMSG_SPACE(size))
         if not text:
             raise SandboxError("the zygote is gone")
+        pid = int(STARTED.unpack_from(text)[0])
+        if pid < 0:
+            raise SandboxError(f"no child could be started: {text[STARTED.size :].decode('ascii', 'replace')}")
         if self.level != layers.FULL:
-            return int(STARTED.unpack(text)[0])
+            return pid
         for level, kind, data in ancillary:  # the kernel has made it a number of our own pid namespace
             if level == socket.SOL_SOCKET and kind == socket.SCM_CREDENTIALS:
                 return int(struct.unpack("iII", data[:size])[0])

@@ -40,6 +40,8 @@ import bisect, collections, copy, datetime, functools, heapq, itertools, math, o
 """Names that LeetCode and LiveCodeBench give a solution without an import."""
 
 RECURSION = 50_000
+"""As LiveCodeBench has it; checks of functions keep Python's own limit, as HumanEval has it."""
+
 CHUNK = 1000
 """Items that an iterator sends at a time."""
 
@@ -53,15 +55,14 @@ _GIVEN: dict[str, object] = {}
 def prepare() -> None:
     """Does in the zygote what every child would do."""
     random.seed(0)  # the same in every run
+    builtins.open = _open
     exec(PRELUDE, _GIVEN)
     del _GIVEN["__builtins__"]
-    builtins.open = _open
     os.environ.clear()
     os.environ.update({"HOME": SCRATCH, "TMPDIR": SCRATCH})
     for name in ("exit", "quit"):  # what `site` adds, which is not loaded
         if not hasattr(builtins, name):
             setattr(builtins, name, sys.exit)
-    sys.setrecursionlimit(RECURSION)
     sys.set_int_max_str_digits(0)
     gc.disable()
 
@@ -84,6 +85,8 @@ def serve(descriptor: int, file: int) -> None:
         return channel.send({"syntax": describe(error)})
     except (RecursionError, MemoryError) as error:
         return channel.send(failure(error))
+    if job["prelude"] or job["mode"] == "stdin":
+        sys.setrecursionlimit(RECURSION)
     module = ModuleType("__main__" if job["mode"] == "stdin" else "solution")
     sys.modules[module.__name__] = module  # dataclasses and others look names up there
     _SERVE[job["mode"]](job, lambda: run_all(programs, vars(module)), vars(module), channel)

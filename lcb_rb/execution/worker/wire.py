@@ -209,7 +209,8 @@ class Encoder:
             name = "set" if isinstance(value, set) else "frozenset"
             return {name: self._items(iter(value), len(value), depth)}
         if isinstance(value, (bytes, bytearray)):
-            return {"bytes": base64.b64encode(bytes(value)).decode("ascii")}
+            name = "bytes" if isinstance(value, bytes) else "bytearray"
+            return {name: base64.b64encode(bytes(value)).decode("ascii")}
         if isinstance(value, complex):
             return {"complex": [value.real.hex(), value.imag.hex()]}
         if isinstance(value, Decimal):
@@ -403,6 +404,7 @@ _DECODERS: dict[str, Callable[[Decoder, Any, int], Any]] = {
     "decimal": lambda self, body, _: _checked(Decimal(_text(body))),
     "fraction": Decoder._fraction,
     "bytes": lambda self, body, _: base64.b64decode(_text(body), validate=True),
+    "bytearray": lambda self, body, _: bytearray(base64.b64decode(_text(body), validate=True)),
     "list": Decoder._list,
     "tuple": lambda self, body, depth: tuple(self._list(body, depth)),
     "set": lambda self, body, depth: set(self._hashable(self._list(body, depth))),

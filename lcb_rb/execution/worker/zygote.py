@@ -28,7 +28,7 @@ SPAWN = struct.Struct("<BIQQ")
 """Whether files are needed, CPU seconds, bytes of memory and of output."""
 
 STARTED = struct.Struct("<i")
-"""The child's process id in the zygote's pid namespace."""
+"""The child's process id in the zygote's pid namespace; -1 when it could not be started, and the reason follows."""
 
 ENDED = struct.Struct("<idd")
 """Exit code (negative: signal), CPU seconds, peak MiB."""
@@ -87,7 +87,11 @@ class Zygote:
             descriptors = _descriptors(ancillary)
             files, cpu_s, memory, output = SPAWN.unpack(request)
             self.cells[files].limit(cpu_s, memory + self.start_bytes, output)
-            pid = self._spawn(self.cells[files], descriptors)
+            try:
+                pid = self._spawn(self.cells[files], descriptors)
+            except OSError as error:
+                self.channel.send(STARTED.pack(-1) + str(error).encode("ascii", "replace"))
+                return
             for descriptor in descriptors:
                 os.close(descriptor)
             credentials = struct.pack("iII", pid, os.geteuid(), os.getegid())
