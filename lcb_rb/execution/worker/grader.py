@@ -16,7 +16,7 @@ from .kinds import Message, Run, Task
 from .sandbox import Child, Limits, Zygote, sweep
 from .zygote import CHANNEL, RARE_MODULES, die_with_parent
 
-OWN_CPU_S, OWN_CPU_S_PER_MB = 5.0, 5.0
+OWN_CPU_S, OWN_CPU_S_PER_MB, OWN_CPU_S_PER_EXPECTED_MB = 5.0, 5.0, 0.5
 """CPU time that judging one solution may take, more with large tests; beyond it, they choke on what it returned."""
 
 OWN_MEMORY_BYTES = 2**33
@@ -78,7 +78,7 @@ class Grader:
         work.adaptive = request["adaptive"]
         found: Message = {"verdict": "ACCEPTED", "message": "", "test_index": None}
         try:
-            budget_s = own_cpu_s(request["size"] + task.expected_bytes)
+            budget_s = own_cpu_s(request["size"]) + OWN_CPU_S_PER_EXPECTED_MB * task.expected_bytes / 2**20
             self.channel.send({"cpu_s": time.process_time() - start + budget_s})
             with watchdog(budget_s):
                 kinds.run(work)

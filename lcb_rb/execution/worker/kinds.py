@@ -472,7 +472,7 @@ def _run_trusted(work: Run) -> None:
 
 
 def _prepare_variants(work: Run, pairs: int = 2) -> None:
-    """Makes pairs of variants that nobody can foretell, with the outcomes that the reference solution gives for each."""
+    """Makes pairs of variants that nobody can foretell, with the reference solution's outcomes for each."""
     task = work.task
     source = task.tests["source"]
     reference = Run(task, task.reference or "", work.limits, work.start)

@@ -100,7 +100,7 @@ class Check:
         return max(sum(line <= lines[-1] for line in self.asserts) - 1, 0) if lines else None
 
     def fails_by_itself(self, error: BaseException, index: int | None, results: list[object]) -> bool:
-        """Returns whether the check raises the same at the same place, whatever the last call returns."""
+        """Returns whether the check raises the same there whatever the last call returns, if it gets there at all."""
         return all(self._fails_with([*results[:-1], result], error, index) for result in STAND_INS)
 
     def _fails_with(self, results: list[object], error: BaseException, index: int | None) -> bool:
@@ -109,6 +109,8 @@ class Check:
         stand_in._call = lambda args, kwargs, *, discarded: next(left, results[-1])  # type: ignore[method-assign]
         try:
             self.run(stand_in)
+        except AssertionError as other:
+            return (self.test_index(other) or 0) < (index or 0)  # does not get there
         except Exception as other:  # noqa: BLE001 - it is compared
             return type(other) is type(error) and self.test_index(other) == index
         return False

@@ -33,6 +33,7 @@ TYPES = {kind.__name__: kind for kind in (bool, int, float, complex, str, bytes,
 
 _LENGTH = struct.Struct("<I")
 _VERBATIM = frozenset((type(None), bool, str))
+_SIMPLE = _VERBATIM | {int, float}
 
 
 class Unsendable(TypeError):
@@ -259,8 +260,8 @@ def _is_plain(values: list[object]) -> bool:
     kinds = set(map(type, values))
     if kinds == {int}:
         return min(values) > -SMALL and max(values) < SMALL  # type: ignore[type-var, operator]
-    if kinds == {float}:
-        return all(map(isfinite, values))  # type: ignore[arg-type]
+    if kinds <= {int, float}:
+        return all(-SMALL < value < SMALL for value in values)  # type: ignore[operator]
     return kinds <= _VERBATIM
 
 
@@ -331,7 +332,7 @@ class Decoder:
         self._count += len(body)
         if self._count > MAX_ITEMS:
             raise ValueError("too many items")
-        if _is_plain(body):
+        if _SIMPLE.issuperset(map(type, body)):
             return list(body)
         return [self._decode(item, depth + 1) for item in body]
 
