@@ -168,7 +168,7 @@ def _equal(left: object, right: object) -> bool:
     """Returns what `left == right` does for values decoded apart, but never raises and takes linear time."""
     if (isinstance(left, list) and isinstance(right, list)) or (isinstance(left, tuple) and isinstance(right, tuple)):
         if _FLAT.issuperset(map(type, left)) and _FLAT.issuperset(map(type, right)):
-            return left == right and all(value == value for value in left)  # noqa: PLR0124 - NaN equals nothing
+            return left == right and all(value == value for value in left)  # NaN equals nothing
         return len(left) == len(right) and all(map(_equal, left, right))
     if isinstance(left, dict) and isinstance(right, dict):
         return len(left) == len(right) and all(key in right and _equal(left[key], right[key]) for key in left)
