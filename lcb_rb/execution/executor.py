@@ -17,7 +17,7 @@ from lcb_rb.execution.limits import Limits
 from lcb_rb.execution.worker.sandbox import QUEUE_FACTOR
 from lcb_rb.schema import CallTests, Isolation, Problem, Result, Verdict
 
-AHEAD = 4
+AHEAD = 256
 """Items a worker that are taken from the caller ahead of their results."""
 
 SLEEPERS = 4
@@ -240,7 +240,7 @@ class Executor:
             for last in (False, True):
                 grader = None
                 try:
-                    grader = self._take()
+                    grader = self._take(work.key)
                     found = grader.grade(work, request, wall_s, token.release)
                     self._give(grader)
                     return result_of(found, start, self.level)
@@ -257,12 +257,15 @@ class Executor:
             token.release()
         raise AssertionError("unreachable")
 
-    def _take(self) -> Grader:
+    def _take(self, key: str) -> Grader:
+        """Returns an idle grader, one that knows the problem before others, or a new one."""
         with self._lock:
             if not self._open:
                 raise GraderGoneError("the executor is closed")
             if self._idle:
-                return self._idle.pop()
+                found = next((grader for grader in reversed(self._idle) if grader.knows(key)), self._idle[-1])
+                self._idle.remove(found)
+                return found
         grader = Grader(self.level.value)
         with self._lock:
             self._all.add(grader)

@@ -98,7 +98,10 @@ class Grader:
         config = {
             "level": level,
             "flavours": {
-                name: (list(there) if name == "packages" else [name], [module for module in modules if module in there])
+                name: (
+                    [word for word in there if word != "six"] if name == "packages" else [name],
+                    [module for module in modules if module in there],
+                )
                 for name, modules in PRELOADED.items()
                 if there and (name == "packages" or name in there)
             },
@@ -116,6 +119,10 @@ class Grader:
     def pid(self) -> int:
         """Its process id."""
         return self._process.pid
+
+    def knows(self, key: str) -> bool:
+        """Returns whether it holds a problem's tests already."""
+        return key in self._kept
 
     def grade(self, work: Work, request: dict[str, Any], wall_s: float, on_idle: Callable[[], None]) -> dict[str, Any]:
         """Returns what the grader found.

@@ -1,11 +1,10 @@
 """The trusted process that judges: holds tests and expected values, never runs a solution; asked by the pool."""
 
-import re
 import resource
 import signal
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
@@ -45,9 +44,10 @@ class Grader:
         self.config, self.channel = config, channel
         self.tasks: dict[str, Task] = {}
         self.limits: dict[str, float] = {}
+        self.prepared: set[str] = set()
         rare = RARE_MODULES.split()
-        self.flavours = {"rare": (_any_of(rare), rare)} | {
-            name: (_any_of(names), modules) for name, (names, modules) in config["flavours"].items()
+        self.flavours = {"rare": (frozenset(name.partition(".")[0] for name in rare), rare)} | {
+            name: (frozenset(names), modules) for name, (names, modules) in config["flavours"].items()
         }
         self.zygotes = {"": self._zygote("")}
 
@@ -55,6 +55,7 @@ class Grader:
         """Returns the finding on one solution."""
         for key in request["forget"]:
             self.tasks.pop(key, None)
+            self.prepared.discard(key)
         if request["task"] is not None:
             self.tasks[request["key"]] = Task(**request["task"])
         task = self.tasks[request["key"]]
@@ -71,7 +72,9 @@ class Grader:
     def _judged(self, task: Task, request: Message) -> Message:
         start = time.process_time()
         limits = Limits(**request["limits"])
-        kinds.prepare(self._run(task, task.reference or "", limits))  # of the tests alone
+        if request["key"] not in self.prepared:
+            kinds.prepare(self._run(task, task.reference or "", limits))  # of the tests alone
+            self.prepared.add(request["key"])
         if request["calibrate"] and task.reference:
             limits = self._calibrated(task, request["key"], limits)
         work = self._run(task, request["code"], limits)
@@ -107,10 +110,11 @@ class Grader:
         return Limits(cpu_s, limits.wall_factor, limits.memory_mb, limits.output_mb)
 
     def _run(self, task: Task, code: str, limits: Limits) -> Run:
-        return Run(task, code, limits, self._starter(task, code, limits))
+        words = kinds.words_of(task.prompt, task.tests.get("source", ""), code)
+        return Run(task, code, limits, self._starter(words, limits), words)
 
-    def _starter(self, task: Task, code: str, limits: Limits) -> kinds.Start:
-        flavour = self._flavour(f"{task.prompt}\n{task.tests.get('source', '')}\n{code}")
+    def _starter(self, words: frozenset[str], limits: Limits) -> kinds.Start:
+        flavour = self._flavour(words)
 
         def start(*, tests: int, files: bool, streams: bool) -> AbstractContextManager[Child]:
             return self._child(flavour, limits, tests, files=files, streams=streams)
@@ -128,9 +132,9 @@ class Grader:
             self.zygotes.pop(flavour).close()  # the next child gets a new one
             raise
 
-    def _flavour(self, text: str) -> str:
-        """Returns the heaviest flavour of which the text holds a name."""
-        return next((name for name in reversed(self.flavours) if self.flavours[name][0].search(text)), "")
+    def _flavour(self, words: frozenset[str]) -> str:
+        """Returns the heaviest flavour that one of the words names."""
+        return next((name for name in reversed(self.flavours) if not self.flavours[name][0].isdisjoint(words)), "")
 
     def _zygote(self, flavour: str) -> Zygote:
         modules = self.flavours[flavour][1] if flavour else ()
@@ -139,10 +143,6 @@ class Grader:
 
     def _on_idle(self) -> None:
         self.channel.send({"idle": True})
-
-
-def _any_of(names: Iterable[str]) -> re.Pattern[str]:
-    return re.compile(rf"\b(?:{'|'.join(re.escape(name) for name in names)})\b")
 
 
 def own_cpu_s(size: int) -> float:

@@ -16,16 +16,18 @@ from .sandbox import Child, Limits
 
 Message = dict[str, Any]
 
-FILES = re.compile(
-    r"\bopen\b|multiprocessing|tempfile|pathlib|shutil|sqlite3|shelve|dbm|mkdir|makedirs|mkstemp|\bPath\b|FileIO|zipfile|tarfile"
-)
-"""What the text of a program that writes files holds."""
+FILES = frozenset(
+    ("FileIO", "Path", "dbm", "makedirs", "mkdir", "mkstemp", "multiprocessing", "open", "pathlib", "shelve", "shutil")
+) | {"sqlite3", "tarfile", "tempfile", "zipfile"}
+"""Words of programs that write files."""
 
 ANY_OBJECT = "not-none"
 """Oracle for which it only counts that something was returned, be it an object that cannot be sent."""
 
 LIVE_TESTS = 100
 """Calls that a check may make for which there is time, where their number is not known."""
+
+_WORD = re.compile(r"[^\W\d]\w*")
 
 SECRET = random.SystemRandom()
 
@@ -63,6 +65,7 @@ class Run:
     code: str
     limits: Limits
     start: Start
+    words: frozenset[str] = frozenset()
     adaptive: bool = False
     cpu_s: float = 0.0
     peak_mb: float = 0.0
@@ -72,9 +75,7 @@ class Run:
     @contextmanager
     def child(self, tests: int, *, streams: bool = False) -> Iterator[Child]:
         """Yields a child and adds up what it used."""
-        with self.start(
-            tests=tests, files=bool(FILES.search(f"{self.task.prompt}\n{self.code}")), streams=streams
-        ) as child:
+        with self.start(tests=tests, files=not FILES.isdisjoint(self.words), streams=streams) as child:
             try:
                 yield child
             finally:
@@ -94,6 +95,11 @@ class Run:
         if len(self.task.failures) != count:
             self.task.failures = [0] * count
         self.task.failures[index] += 1
+
+
+def words_of(*texts: str) -> frozenset[str]:
+    """Returns the names in programs, and whatever else looks like one."""
+    return frozenset(word for text in texts for word in _WORD.findall(text))
 
 
 def prepare(work: Run) -> None:
@@ -318,7 +324,7 @@ def _of_reference(work: Run) -> list[Any]:
     task = work.task
     if not task.reference:
         raise TestsError("the tests hold no outputs and the problem no reference solution")
-    reference = Run(task, task.reference, work.limits, work.start)
+    reference = Run(task, task.reference, work.limits, work.start, work.words)
     results = []
     with reference.child(len(task.tests["inputs"])) as child:
         child.tell(job(reference, "call", entry_point=task.tests["fn_name"]))
@@ -375,7 +381,9 @@ def _mutations(work: Run) -> set[int]:
     task = work.task
     assert task.check and task.reference
     try:
-        return run_once(Run(task, task.reference, work.limits, work.start), task.check, [], trusted=True).changed
+        return run_once(
+            Run(task, task.reference, work.limits, work.start, work.words), task.check, [], trusted=True
+        ).changed
     except FailedError as error:
         raise TestsError(f"the reference solution fails: {error}") from error
 
@@ -475,7 +483,7 @@ def _prepare_variants(work: Run, pairs: int = 2) -> None:
     """Makes pairs of variants that nobody can foretell, with the reference solution's outcomes for each."""
     task = work.task
     source = task.tests["source"]
-    reference = Run(task, task.reference or "", work.limits, work.start)
+    reference = Run(task, task.reference or "", work.limits, work.start, work.words)
     try:
         plain = outcomes(reference, guarded.plain(source))
         if plain.get("bad") or not all(outcome for _, outcome in plain.get("assertions", [])):

@@ -75,6 +75,7 @@ class Zygote:
             for files in (False, True)
         ]
         solution.prepare()
+        solution.rehearse()
         gc.collect()
         gc.freeze()
 
