@@ -23,7 +23,7 @@ AHEAD = 256
 SLEEPERS = 4
 """Graders a worker that may run while others' solutions sleep."""
 
-KEPT_RESULTS = 100_000
+KEPT_RESULTS = 10_000
 KEPT_PROBLEMS = 4096
 SLACK_S = 120.0
 
@@ -84,7 +84,8 @@ class Executor:
         self._open = True
         self._tokens = threading.Semaphore(self.workers)
         self._problems: OrderedDict[int, tuple[Problem, Work]] = OrderedDict()
-        self._results: OrderedDict[tuple[str, str, Limits], _Shared] = OrderedDict()
+        self._running: dict[bytes, _Shared] = {}
+        self._known: OrderedDict[bytes, Result] = OrderedDict()
         self._references: dict[tuple[str, Limits], Result] = {}
         self._threads = ThreadPoolExecutor(self.workers * (SLEEPERS if yield_sleepers else 1), "grader")
         self.reasons: dict[Isolation, str] = {}
@@ -127,20 +128,27 @@ class Executor:
             return self._settled(Verdict.NO_CODE, "the sample holds no code")
         with self._lock:
             work = self._work(problem)
-            key = (work.key, normalised(solution), limits)
-            shared = self._results.get(key)
-            if not shared or not self._deduplicate:
-                shared = self._results[key] = _Shared(self._threads.submit(self._grade, work, solution, limits))
-            self._results.move_to_end(key)
-            if len(self._results) > KEPT_RESULTS:
-                self._results.popitem(last=False)
-        shared.work.add_done_callback(lambda done: self._forget_failure(key, done))
+            key = hashlib.sha256(repr((work.key, normalised(solution), limits)).encode()).digest()
+            if key in self._known:
+                self._known.move_to_end(key)
+                return settled(self._known[key])
+            shared = self._running.get(key)
+            if not shared:
+                shared = _Shared(self._threads.submit(self._grade, work, solution, limits))
+                if self._deduplicate:
+                    self._running[key] = shared
+        if self._deduplicate:
+            shared.work.add_done_callback(lambda done: self._keep(key, done))
         return shared.taken()
 
-    def _forget_failure(self, key: tuple[str, str, Limits], done: "Future[Result]") -> None:
-        """Lets work be done again that was given up, or where the instrument failed."""
-        if done.cancelled() or done.exception() or done.result().verdict is Verdict.UNGRADED:
-            self._results.pop(key, None)
+    def _keep(self, key: bytes, done: "Future[Result]") -> None:
+        """Remembers a result, but not work that was given up, nor failures of the instrument."""
+        with self._lock:
+            self._running.pop(key, None)
+            if not done.cancelled() and not done.exception() and done.result().verdict is not Verdict.UNGRADED:
+                self._known[key] = done.result()
+                if len(self._known) > KEPT_RESULTS:
+                    self._known.popitem(last=False)
 
     def grade(self, problem: Problem, solution: str, limits: Limits | None = None) -> Result:
         """Returns the verdict on a solution; a failure of the instrument is UNGRADED with its cause."""
@@ -284,9 +292,14 @@ class Executor:
         grader.close()
 
     def _settled(self, verdict: Verdict, message: str) -> "Future[Result]":
-        future: Future[Result] = Future()
-        future.set_result(Result(verdict=verdict, message=message, isolation=self.level))
-        return future
+        return settled(Result(verdict=verdict, message=message, isolation=self.level))
+
+
+def settled(result: Result) -> "Future[Result]":
+    """Returns the future of a result that is known."""
+    future: Future[Result] = Future()
+    future.set_result(result)
+    return future
 
 
 class _Shared:
