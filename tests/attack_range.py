@@ -160,7 +160,7 @@ def guarded(stack: ExitStack, level: str) -> Callable[[Case], Case]:
     from lcb_rb.execution import Executor, Limits
     from lcb_rb.schema import Isolation
 
-    limits = {"fail": Limits(cpu_s=1), "pass": Limits()}
+    limits = {"fail": Limits(cpu_s=0.5), "pass": Limits()}
     executors = {
         expect: stack.enter_context(Executor(workers=1, limits=limit, level=Isolation(level)))
         for expect, limit in limits.items()

@@ -18,7 +18,13 @@ from attack_range import ORDINARY, read_cases
 from factories import SHARED_DATA
 
 LEVELS = ["full", "no-namespaces"]
-KNOWN_GAPS: dict[str, dict[str, str]] = {"full": {}, "no-namespaces": {}}
+KNOWN_GAPS: dict[str, dict[str, str]] = {
+    "full": {},
+    "no-namespaces": {
+        "ok-dummy-processes/call": "semaphores are files of /dev/shm",
+        "ok-sqlite-in-scratch/call": "sqlite looks up every folder above its file",
+    },
+}
 """Cases at fault that are known, by level, with the reason."""
 
 NOT_HERE = {"channel-accepts", "channel-brings-descriptors", "channel-sends-elsewhere", "descriptors-of-folders"}

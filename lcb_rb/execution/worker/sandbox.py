@@ -249,17 +249,21 @@ class Child:
             SandboxError: the child could not be shut in.
         """
         watch = None
+        pause_s = LOOK_AT_FILES_S if self._directory else FIRST_LOOK_S
+        look_at = time.monotonic() + pause_s
         self._write()
         while (found := self._framed()) is None:
             if self._ended:
                 raise GoneError
-            if self._poll.poll(1000 * (LOOK_AT_FILES_S if self._directory else LOOK_S if watch else FIRST_LOOK_S)):
+            if self._poll.poll(1000 * pause_s):
                 self._read()
                 self._write()
-            else:
-                watch = watch or Watch(self.pid, self.limits, self._heard_cpu_s)
+            if time.monotonic() >= look_at:  # also while it talks without end
+                watch = watch or Watch(self.pid, self.limits, self._heard_cpu_s, pause_s)
                 self._look(watch)
                 self._drain()
+                pause_s = LOOK_AT_FILES_S if self._directory else LOOK_S
+                look_at = time.monotonic() + pause_s
         if watch:
             self._look(watch)
             self._left_s -= watch.fair_wall_s()
@@ -364,16 +368,17 @@ class Watch:
     machine does not decide. Both come from the kernel, out of the child's reach.
     """
 
-    def __init__(self, pid: int, limits: Limits, heard_cpu_s: float) -> None:
-        """Starts when `FIRST_LOOK_S` of the test's time have gone by unwatched.
+    def __init__(self, pid: int, limits: Limits, heard_cpu_s: float, gone_s: float) -> None:
+        """Starts when some of the test's time has gone by unwatched.
 
         Args:
             pid: Of the child.
             limits: Of one test.
             heard_cpu_s: The child's CPU clock when the test began.
+            gone_s: The wall time that has gone by.
         """
         self._pid, self._limits, self._cpu = pid, limits, heard_cpu_s
-        self._start = time.monotonic() - FIRST_LOOK_S
+        self._start = time.monotonic() - gone_s
         self._queued = queue_clock(pid)
         self._told = False
 
