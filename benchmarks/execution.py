@@ -5,7 +5,6 @@ Run `python benchmarks/execution.py --help`; benchmarks/README.md says what is m
 
 import json
 import statistics
-import sys
 from collections.abc import Iterator
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
@@ -14,7 +13,7 @@ from typing import Annotated
 
 import typer
 from meter import own_descendants
-from runs import Row, commit, machine, measure
+from runs import Row, command_line, commit, machine, measure
 from systems import SYSTEMS, Job
 
 from lcb_rb.writing import write_text
@@ -70,7 +69,7 @@ def main(
     runs = list(_measure_all(job, names, works.split(","), rounds))
     report = {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "command": " ".join(["python", *sys.argv]),
+        "command": command_line(),
         "commit": commit(),
         "machine": machine(),
         "rounds": rounds,

@@ -20,7 +20,7 @@ from typing import Annotated, Any
 
 import typer
 from meter import own_descendants
-from runs import MissingError, Row, commit, machine, measure, serve
+from runs import MissingError, Row, command_line, commit, machine, measure, serve
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from lcb_rb.execution import Limits, grade_many
@@ -83,7 +83,7 @@ def main(
     job = Job(variant="", batch="", data=str(data), workers=workers, timeout_s=timeout_s, limit=limit)
     report = {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "command": " ".join(["python", *sys.argv]),
+        "command": command_line(),
         "commit": commit(),
         "machine": machine(),
         "rounds": rounds,

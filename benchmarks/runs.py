@@ -25,6 +25,11 @@ class MissingError(Exception):
     """What is to be measured is not here; the message says what to do."""
 
 
+def command_line() -> str:
+    """Returns the command that runs, with files and folders by their last name: where they lie says nothing."""
+    return " ".join(["python", sys.argv[0], *(Path(word).name if "/" in word else word for word in sys.argv[1:])])
+
+
 def serve(prepare: Callable[[Row], Callable[[], Row]]) -> None:
     """Reads a job on stdin, answers "ready" or why not, runs at the next line, answers seconds and what was found."""
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
