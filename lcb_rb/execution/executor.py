@@ -6,7 +6,7 @@ import os
 import threading
 import time
 from collections import OrderedDict, deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any, cast
@@ -134,9 +134,11 @@ class Executor:
                 return settled(self._known[key])
             shared = self._running.get(key)
             if not shared:
-                shared = _Shared(self._threads.submit(self._grade, work, solution, limits))
+                future = self._threads.submit(self._grade, work, solution, limits)
+                shared = _Shared(future, self._lock, lambda: self._running.pop(key, None))
                 if self._deduplicate:
                     self._running[key] = shared
+            shared.takers += 1
         if self._deduplicate:
             shared.work.add_done_callback(lambda done: self._keep(key, done))
         return shared.taken()
@@ -305,23 +307,26 @@ def settled(result: Result) -> "Future[Result]":
 class _Shared:
     """Work whose result several callers wait for; given up when all of them have."""
 
-    def __init__(self, work: "Future[Result]") -> None:
-        self.work = work
-        self._takers = 0
+    def __init__(self, work: "Future[Result]", lock: threading.Lock, forget: Callable[[], object]) -> None:
+        self.work, self.takers = work, 0
+        self._lock, self._forget = lock, forget
 
     def taken(self) -> "Future[Result]":
         """Returns a caller's own future of the result."""
         own: Future[Result] = Future()
-        self._takers += 1
         own.add_done_callback(self._left)
         self.work.add_done_callback(lambda done: _passed_on(done, own))
         return own
 
     def _left(self, own: "Future[Result]") -> None:
-        if own.cancelled():
-            self._takers -= 1
-            if not self._takers:
-                self.work.cancel()
+        if not own.cancelled():
+            return
+        with self._lock:
+            self.takers -= 1
+            if self.takers:
+                return
+            self._forget()  # so that nobody joins what is given up
+        self.work.cancel()
 
 
 def _passed_on(done: "Future[Result]", own: "Future[Result]") -> None:

@@ -18,7 +18,7 @@ from .zygote import CHANNEL, RARE_MODULES, die_with_parent
 OWN_CPU_S, OWN_CPU_S_PER_MB, OWN_CPU_S_PER_EXPECTED_MB = 5.0, 5.0, 0.5
 """CPU time that judging one solution may take, more with large tests; beyond it, they choke on what it returned."""
 
-OWN_MEMORY_BYTES = 2**33
+OWN_MEMORY_BYTES = 2**32
 
 LEAST_S = 0.5
 REFERENCE_FACTOR = 10

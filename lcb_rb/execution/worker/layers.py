@@ -222,7 +222,9 @@ class Cell:
         user = self._user
         if full and self.files:
             owner = os.geteuid() if user is None else user
-            options = f"size={SCRATCH_MB}m,nr_inodes=4k,mode=700,uid={owner},gid={NOBODY}"
+            options = (
+                f"size={SCRATCH_MB}m,nr_inodes=4k,mode=700,uid={owner},gid={os.getegid() if user is None else NOBODY}"
+            )
             calls.add("unshare", CLONE_NEWNS)
             calls.add("mount", b"tmpfs", SCRATCH.encode(), b"tmpfs", MS_NOSUID | MS_NODEV, options.encode())
             calls.add("chdir", SCRATCH.encode())
@@ -250,7 +252,7 @@ class Cell:
 
     def _add_limits(self, calls: syscalls.Calls, *, threads: bool) -> None:
         bounds = {
-            resource.RLIMIT_CORE: (0, 0),
+            resource.RLIMIT_CORE: (1, 1),  # 0 would still start a core handler that reads a pipe
             resource.RLIMIT_NOFILE: (MAX_DESCRIPTORS, MAX_DESCRIPTORS),
             resource.RLIMIT_MSGQUEUE: (0, 0),
             resource.RLIMIT_STACK: (STACK_BYTES, resource.getrlimit(resource.RLIMIT_STACK)[1] % 2**64),
@@ -270,4 +272,8 @@ def address_space() -> int:
 
 def free_user() -> int | None:
     """Returns a user id that nobody else has if this process may take it on, else None."""
-    return 0x4000_0000 + os.getpid() % 0x1000_0000 if os.geteuid() == 0 else None
+    user = 0x4000_0000 + os.getpid() % 0x1000_0000
+    with open("/proc/self/uid_map", encoding="ascii") as stream:  # noqa: PTH123 - early and plain
+        ranges = [tuple(map(int, line.split())) for line in stream]
+    mapped = any(first <= user < first + count for first, _, count in ranges)
+    return user if mapped and os.geteuid() == 0 else None

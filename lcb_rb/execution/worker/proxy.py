@@ -57,7 +57,6 @@ class Check:
         self.entry_point = entry_point
         tree = ast.parse(source, "check.py")
         self.predicted = _predicted(tree, entry_point)
-        self.steady = True
         self.asserts = sorted(node.lineno for node in _statements(tree) if isinstance(node, ast.Assert))
         self._prompt = _compiled_prompt(prompt)
         _mark_discarded(tree)
@@ -100,8 +99,11 @@ class Check:
         return max(sum(line <= lines[-1] for line in self.asserts) - 1, 0) if lines else None
 
     def fails_by_itself(self, error: BaseException, index: int | None, results: list[object]) -> bool:
-        """Returns whether the check raises the same there whatever the last call returns, if it gets there at all."""
-        return all(self._fails_with([*results[:-1], result], error, index) for result in STAND_INS)
+        """Returns whether the check raises the same there whatever the calls return, if it gets there at all."""
+        return all(
+            self._fails_with([*results[:-1], result], error, index) and self._fails_with([result], error, index)
+            for result in STAND_INS
+        )
 
     def _fails_with(self, results: list[object], error: BaseException, index: int | None) -> bool:
         stand_in = Candidate(lambda message: {}, [], lambda call: None)
@@ -300,7 +302,6 @@ class Candidate:
         self.calls = 0
         self.results: list[object] = []
         self.changed: set[int] = set()
-        self.asked: list[Message] | None = []
         self.raised: BaseException | None = None
         self.fatal: BaseException | None = None
         self.failure: Message = {}
@@ -345,8 +346,6 @@ class Candidate:
             message = request(args, kwargs, wire.Encoder(self.classes))
         except wire.Unsendable as error:
             raise TestsError(f"the test code is broken: an argument cannot be sent: {error}") from error
-        if self.asked is not None:
-            self.asked.append(message.copy())
         if self._predicted:
             if self.calls > len(self._predicted) or message != self._predicted[self.calls - 1]:
                 raise MispredictedError
@@ -382,8 +381,16 @@ class Candidate:
             raise FailedError("WRONG_ANSWER", "the result cannot be read") from error
 
     def _iterated(self, reply: Message) -> Iterator[object]:
+        try:
+            yield from self._items(reply)
+        except (Exception, GeneratorExit):
+            raise
+        except BaseException as error:
+            self.fatal = error
+            raise
+
+    def _items(self, reply: Message) -> Iterator[object]:
         count = 0
-        self.asked = None
         while True:
             items = reply.get("items")
             if type(items) is not list or ("more" in reply and not items):

@@ -1,7 +1,6 @@
 """The grader's side of a zygote: starts children, talks with them, watches their time and memory, ends them."""
 
 import contextlib
-import errno
 import json
 import os
 import select
@@ -220,7 +219,7 @@ class Child:
         self._shut_in = self._ended = False
         self._answers, self._read_bytes = bytearray(), 0
         self._waiting = b""
-        self._heard_cpu_s = 0.0
+        self._heard_cpu_s = self._test_cpu_s = self._test_s = 0.0
         self._left_s = total_s
         channel.setblocking(False)
         self._poll = select.poll()
@@ -239,8 +238,11 @@ class Child:
         self.tell(message)
         return self.hear()
 
-    def hear(self) -> dict[str, Any]:
+    def hear(self, *, continues: bool = False) -> dict[str, Any]:
         """Returns the next frame that the child sends.
+
+        Args:
+            continues: Whether it belongs to the last one's test, and is given what is left of its time.
 
         Raises:
             OutOfTimeError: more than the limits of CPU or wall time went by.
@@ -248,7 +250,9 @@ class Child:
             FloodError: the frame is over the limit, or the scratch directory is full.
             SandboxError: the child could not be shut in.
         """
-        watch = None
+        if not continues:
+            self._test_cpu_s, self._test_s = self._heard_cpu_s, 0.0
+        watch, start = None, time.monotonic()
         pause_s = LOOK_AT_FILES_S if self._directory else FIRST_LOOK_S
         look_at = time.monotonic() + pause_s
         self._write()
@@ -259,16 +263,24 @@ class Child:
                 self._read()
                 self._write()
             if time.monotonic() >= look_at:  # also while it talks without end
-                watch = watch or Watch(self.pid, self.limits, self._heard_cpu_s, pause_s)
+                watch = watch or Watch(self.pid, self.limits, self._test_cpu_s, pause_s + self._test_s)
                 self._look(watch)
                 self._drain()
                 pause_s = LOOK_AT_FILES_S if self._directory else LOOK_S
                 look_at = time.monotonic() + pause_s
         if watch:
             self._look(watch)
-            self._left_s -= watch.fair_wall_s()
         self._heard_cpu_s = cpu_clock(self.pid)
+        self._note_time(watch.fair_wall_s() - self._test_s if watch else time.monotonic() - start)
         return found
+
+    def _note_time(self, spent_s: float) -> None:
+        """Takes an answer's time off what the test and all tests together have."""
+        self._test_s += spent_s
+        self._left_s -= spent_s / QUEUE_FACTOR
+        over = self._test_s > self.limits.wall_s * QUEUE_FACTOR or self._left_s < 0
+        if over or self._heard_cpu_s - self._test_cpu_s > self.limits.cpu_s + FIRST_LOOK_S:
+            raise OutOfTimeError
 
     def _look(self, watch: "Watch") -> None:
         if watch.over(self._left_s):
@@ -276,7 +288,7 @@ class Child:
         if thread_count(self.pid) > layers.MAX_THREADS:
             raise FloodError("too many threads")
         if self._directory:
-            check_size(self._directory)
+            check_size(self._directory, self.pid)
         if watch.idle():
             self._zygote.on_idle()
 
@@ -484,24 +496,37 @@ def sweep() -> None:
             remove(directory)
 
 
-def check_size(directory: Path) -> None:
+def check_size(directory: Path, pid: int) -> None:
     """Keeps a scratch directory small that lies in the outer file system, as without namespaces.
 
     Raises:
-        FloodError: it holds too many files, too many bytes, or a path that is too long to look at.
+        FloodError: it holds too many files, too many bytes, or what cannot be looked at.
     """
-    waiting, count, total = [str(directory)], 0, 0
+    waiting, count, total = [str(directory)], 0, _unlinked_bytes(pid)
     while waiting:
         try:
             with os.scandir(waiting.pop()) as entries:
                 for entry in entries:
                     count += 1
-                    if entry.is_dir(follow_symlinks=False):
-                        waiting.append(entry.path)
-                    else:
-                        total += entry.stat(follow_symlinks=False).st_blocks * 512
+                    with contextlib.suppress(FileNotFoundError):
+                        if entry.is_dir(follow_symlinks=False):
+                            waiting.append(entry.path)
+                        else:
+                            total += entry.stat(follow_symlinks=False).st_blocks * 512
                     if count > MAX_SCRATCH_FILES or total > layers.SCRATCH_MB * 2**20:
                         raise FloodError("too much in the scratch directory")
+        except FileNotFoundError:
+            continue  # it has been removed meanwhile
         except OSError as error:
-            if error.errno == errno.ENAMETOOLONG:
-                raise FloodError("too deep a scratch directory") from error
+            raise FloodError(f"what is in the scratch directory cannot be seen ({error.strerror})") from error
+
+
+def _unlinked_bytes(pid: int) -> int:
+    """Returns the bytes of files that a process holds open and has removed."""
+    total = 0
+    with contextlib.suppress(OSError):
+        for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+            with contextlib.suppress(OSError):
+                status = descriptor.stat()
+                total += status.st_blocks * 512 if not status.st_nlink else 0
+    return total

@@ -144,18 +144,15 @@ def run_all(programs: list[CodeType], namespace: Job) -> None:
 
 
 def serve_programs(job: Job, program: Callable[[], None], namespace: Job, channel: wire.Channel) -> None:
-    """Runs the program once a test; its streams are files that the grader reads and writes."""
-    module_names = dict(namespace)
-    while channel.receive():
-        namespace.clear()
-        namespace.update(_GIVEN, **module_names)
-        channel.send(run_program(program, namespace))
+    """Runs the program; its streams are files that the grader reads and writes."""
+    given = {name: value for name, value in _GIVEN.items() if name not in namespace}
+    namespace.update(given)
+    channel.send(run_program(program, namespace))
+    channel.receive()  # ends with the grader
 
 
 def run_program(program: Callable[[], None], namespace: Job) -> Job:
     """Runs the program as `__main__` and ends it as Python does: threads joined, exit handlers run, files flushed."""
-    os.lseek(0, 0, os.SEEK_SET)
-    os.lseek(1, 0, os.SEEK_SET)
     sys.stdin, sys.stdout, sys.stderr = _stream(0, "r"), _stream(1, "w"), _stream(2, "w")
     stdout = sys.stdout
     reply = _outcome(program)

@@ -310,6 +310,8 @@ class Decoder:
             attributes = self._decode(form, 0)
             if type(attributes) is not dict or not all(type(name) is str for name in attributes):
                 raise ValueError("malformed attributes")
+            if any(_is_behaviour(type(instance), name, value) for name, value in attributes.items()):
+                raise ValueError("an attribute would replace what the class does")
             vars(instance).update(attributes)
         return self._decode(root, 0)
 
@@ -367,6 +369,12 @@ class Decoder:
         if type(body) is not int or not 0 <= body < len(self._made):
             raise ValueError("unknown instance")
         return self._made[body]
+
+
+def _is_behaviour(kind: type, name: str, value: object) -> bool:
+    """Returns whether an attribute would hide a method or property of the class, or be callable itself."""
+    known = getattr(kind, name, None)
+    return callable(known) or hasattr(type(known), "__get__") or hasattr(type(known), "__set__") or callable(value)
 
 
 def _instance(kind: type) -> Any:
