@@ -55,7 +55,8 @@ class Watch:
         found = processes()
         self.processes = max(self.processes, len(found) - self.base[0])
         self.rss_mb = max(self.rss_mb, *found.values())
-        self.threads = max(self.threads, sum(1 for _ in Path("/proc").glob("[0-9]*/task/[0-9]*")))
+        with suppress(OSError):  # a process has ended meanwhile
+            self.threads = max(self.threads, sum(1 for _ in Path("/proc").glob("[0-9]*/task/[0-9]*")))
         self.disk_mb = max(self.disk_mb, disk_mb() - self.base[1])
 
     def probe(self, probe: Case | None) -> list[str]:

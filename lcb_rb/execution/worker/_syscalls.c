@@ -54,6 +54,22 @@ static long status_by_open(int directory, const char *path, void *status, int fl
     return failed;
 }
 
+/* Whether an open file may be written: 0 or -EPERM. Modes and times of such files may be set, to no effect. */
+static long writable(int descriptor)
+{
+    long flags = syscall(SYS_fcntl, descriptor, F_GETFL);
+    return flags >= 0 && (flags & O_ACCMODE) != O_RDONLY ? 0 : -EPERM;
+}
+
+static long writable_by_open(int directory, const char *path)
+{
+    long descriptor = syscall(SYS_openat, directory, path, O_WRONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY | O_NOFOLLOW, 0);
+    if (descriptor < 0)
+        return -errno;
+    syscall(SYS_close, descriptor);
+    return 0;
+}
+
 static void answer(int number, siginfo_t *info, void *context_)
 {
     ucontext_t *context = context_;
@@ -65,11 +81,13 @@ static void answer(int number, siginfo_t *info, void *context_)
         RESULT(context) = status_by_open(directory, path, (void *)ARGUMENT(context, 2), (int)ARGUMENT(context, 3));
     else if (info->si_syscall == SYS_faccessat)
         RESULT(context) = status_by_open(directory, path, NULL, 0);
-    else if (info->si_syscall == SYS_fchmod || info->si_syscall == SYS_fchmodat || info->si_syscall == SYS_utimensat)
-        RESULT(context) = 0; /* modes and times of files stay as they are */
+    else if (info->si_syscall == SYS_fchmod || (info->si_syscall == SYS_utimensat && !path))
+        RESULT(context) = writable(directory);
+    else if (info->si_syscall == SYS_fchmodat || info->si_syscall == SYS_utimensat)
+        RESULT(context) = writable_by_open(directory, path);
 #ifdef SYS_stat
     else if (info->si_syscall == SYS_chmod)
-        RESULT(context) = 0;
+        RESULT(context) = writable_by_open(AT_FDCWD, (const char *)ARGUMENT(context, 0));
     else if (info->si_syscall == SYS_stat || info->si_syscall == SYS_lstat)
         RESULT(context) = status_by_open(AT_FDCWD, (const char *)ARGUMENT(context, 0), (void *)path,
                                          info->si_syscall == SYS_lstat ? AT_SYMLINK_NOFOLLOW : 0);

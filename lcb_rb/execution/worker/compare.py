@@ -152,6 +152,8 @@ def _line_matches(got: str, expected: str) -> bool:
     left, right = got.strip(), expected.strip()
     if left == right:
         return True
+    if len(left.split()) != len(right.split()):
+        return False
     numbers = _decimals(left)
     return numbers is not None and numbers == _decimals(right)
 

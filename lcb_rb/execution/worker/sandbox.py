@@ -253,6 +253,7 @@ class Child:
         if not continues:
             self._test_cpu_s, self._test_s = self._heard_cpu_s, 0.0
         watch, start = None, time.monotonic()
+        often_s = FIRST_LOOK_S if self._zygote.level != layers.FULL else LOOK_S  # as it may start threads without end
         pause_s = LOOK_AT_FILES_S if self._directory else FIRST_LOOK_S
         look_at = time.monotonic() + pause_s
         self._write()
@@ -266,7 +267,7 @@ class Child:
                 watch = watch or Watch(self.pid, self.limits, self._test_cpu_s, pause_s + self._test_s)
                 self._look(watch)
                 self._drain()
-                pause_s = LOOK_AT_FILES_S if self._directory else LOOK_S
+                pause_s = LOOK_AT_FILES_S if self._directory else often_s
                 look_at = time.monotonic() + pause_s
         if watch:
             self._look(watch)
