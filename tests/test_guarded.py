@@ -233,13 +233,13 @@ def told(source):
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_complementary_variants_falsify_every_assertion_once(seed):
+def test_complementary_variants_falsify_what_has_a_constant_once(seed):
     texts, count = guarded.variants(SOURCE, seed)
     assert count == 11
     one, other = map(told, texts)
     assert one.keys() == other.keys() == set(range(count))
-    assert all(one[number] is not other[number] for number in one), (one, other)
-    assert abs(sum(one.values()) - count / 2) <= 1
+    assert all(one[number] or other[number] for number in one), (one, other)
+    assert sum(one[number] is not other[number] for number in one) >= 6, (one, other)
 
 
 def test_the_plain_tests_hold_for_the_reference():

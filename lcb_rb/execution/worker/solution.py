@@ -89,11 +89,12 @@ def rehearse() -> None:
     """
     calls = [{"args": [1, "a", [1, 2.5]], "kwargs": {"c": {"tuple": [None, True]}}}] * 2
     job = {"mode": "call", "entry_point": "f", "prompt": "", "code": "def f(a, b, d, c): return [a, (b, d), {b: c}]"}
-    null = os.open(os.devnull, os.O_RDWR)
+    null, recursion = os.open(os.devnull, os.O_RDWR), sys.getrecursionlimit()
     for number in range(REHEARSALS):
         with contextlib.suppress(EOFError):
             answer(Rehearsal(null, job | {"prelude": number % 2 == 0}, *calls))
     os.close(null)
+    sys.setrecursionlimit(recursion)
     del sys.modules["solution"]
 
 
