@@ -447,7 +447,8 @@ def run_guarded(work: Run) -> None:
         found = outcomes(work, source)
         if found != expected:
             raise FailedError("WRONG_ANSWER", _first_difference(found, expected))
-    work.note = f"guarded: forged outcomes pass with probability 2^-{task.assertions} where changed constants look like true ones"
+    chance = f"2^-{task.assertions}"
+    work.note = f"guarded: forged outcomes pass with probability {chance} where changed constants look like true ones"
 
 
 def _run_trusted(work: Run) -> None:
