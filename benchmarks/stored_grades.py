@@ -37,6 +37,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="directory with generations/lcb and problems")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "stored_grades.json")
+    parser.add_argument("--time-limit-s", type=float, default=6.0)
     options = parser.parse_args()
     problems = read_problems([options.data / "problems" / "lcb_problems_public_tests.jsonl.xz"])
     found = read_samples(sorted((options.data / "generations" / "lcb").glob("*.json.gz")), problems).samples
@@ -45,9 +46,13 @@ def main() -> None:
         for sample in found
         if sample.problem_id in problems and problems[sample.problem_id].tests and sample.passed is not None
     ]
-    with Executor(limits=Limits(cpu_s=6.0)) as executor:
+    with Executor(limits=Limits(cpu_s=options.time_limit_s)) as executor:
         results = executor.grade_many((problems[sample.problem_id], sample.code) for sample in samples)
-        findings = {"samples": len(samples), **compared(zip(samples, results, strict=True))}
+        findings = {
+            "samples": len(samples),
+            "time_limit_s": options.time_limit_s,
+            **compared(zip(samples, results, strict=True)),
+        }
     options.out.parent.mkdir(parents=True, exist_ok=True)
     write_text(options.out, dump_json(findings) + "\n")
     print(f"{len(samples)} samples: {findings['counts']}; written to {options.out}")  # noqa: T201
