@@ -25,7 +25,7 @@ EXCEPTIONS = ORDINARY | {"StopIteration", "StopAsyncIteration", "AssertionError"
 """Exceptions that test code may catch at all; anything else that the solution raises ends the check."""
 
 
-MAX_CALLS = 20_000
+MAX_CALLS = 8_000
 MAX_STEPS = 200_000
 """Items that test code may read from one iterator."""
 
