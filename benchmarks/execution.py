@@ -7,13 +7,12 @@ import json
 import statistics
 from collections.abc import Iterator
 from dataclasses import asdict, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from meter import own_descendants
-from runs import Row, command_line, commit, machine, measure
+from runs import Row, measure, provenance
 from systems import SYSTEMS, Job
 
 from lcb_rb.writing import write_text
@@ -68,11 +67,7 @@ def main(
     )
     runs = list(_measure_all(job, names, works.split(","), rounds))
     report = {
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "command": command_line(),
-        "commit": commit(),
-        "machine": machine(),
-        "rounds": rounds,
+        **provenance(rounds),
         "workers": workers,
         "timeout_s": timeout_s,
         "repeat": repeat,

@@ -14,13 +14,12 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from meter import own_descendants
-from runs import MissingError, Row, command_line, commit, machine, measure, serve
+from runs import MissingError, Row, measure, provenance, serve
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from lcb_rb.execution import Limits, grade_many
@@ -82,11 +81,7 @@ def main(
     own_descendants()
     job = Job(variant="", batch="", data=str(data), workers=workers, timeout_s=timeout_s, limit=limit)
     report = {
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "command": command_line(),
-        "commit": commit(),
-        "machine": machine(),
-        "rounds": rounds,
+        **provenance(rounds),
         "job": asdict(job),
         "batches": {name: describe(replace(job, batch=name)) for name in FILES},
         "runs": list(_measure_all(job, names, rounds)),

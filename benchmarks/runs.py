@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
 
@@ -28,6 +29,17 @@ class MissingError(Exception):
 def command_line() -> str:
     """Returns the command that runs, with files and folders by their last name: where they lie says nothing."""
     return " ".join(["python", sys.argv[0], *(Path(word).name if "/" in word else word for word in sys.argv[1:])])
+
+
+def provenance(rounds: int) -> Row:
+    """Returns what a report says of when, how and where it was measured."""
+    return {
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "command": command_line(),
+        "commit": commit(),
+        "machine": machine(),
+        "rounds": rounds,
+    }
 
 
 def serve(prepare: Callable[[Row], Callable[[], Row]]) -> None:

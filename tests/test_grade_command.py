@@ -165,9 +165,7 @@ def test_the_json_names_everything(tmp_path):
         (["--format", "leetcode"], "problems.jsonl, line 1, field "),
         (["--engine", "slurm"], "'local', 'ray'"),
         (["--tests", "extra"], "'base', 'plus'"),
-        (["--workers", "0"], "--workers"),
         (["--time-limit-s", "0"], "--time-limit-s"),
-        (["--problems", "missing.jsonl"], "missing.jsonl: does not exist"),
         (["missing.jsonl"], "missing.jsonl: does not exist"),
     ],
 )

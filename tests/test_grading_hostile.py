@@ -8,7 +8,7 @@ import pytest
 
 from factories import executor, grade, make_problem
 from lcb_rb.execution import Limits, grade_many
-from lcb_rb.execution.worker import wire
+from lcb_rb.execution.worker.channel import frame
 from lcb_rb.execution.worker.zygote import CHANNEL
 from lcb_rb.schema import AssertTests, CallTests, Isolation, StdinTests, Verdict
 from test_grading import HASTY, PROBLEMS, checked, every_kind, graded
@@ -26,7 +26,7 @@ FORGED = [
 WRONG = "\ndef double(n): return -1\n"
 SPRAY = f"""
 import os
-def spray(frames={[wire.frame(reply) for reply in FORGED]!r}):
+def spray(frames={[frame(reply) for reply in FORGED]!r}):
     for descriptor in range(1, 21):
         for frame in frames:
             try: os.write(descriptor, frame)
@@ -143,7 +143,7 @@ def test_a_hostile_reply_is_a_verdict_on_the_solution(kind, reply):
 def test_a_reply_written_by_the_solution_itself_is_data_like_any_other():
     problem = make_problem(tests=CallTests(fn_name="double", inputs=["1"], outputs=["2"]))
     for value, verdict in [(2, Verdict.ACCEPTED), (3, Verdict.WRONG_ANSWER)]:
-        reply = wire.frame({"value": value})
+        reply = frame({"value": value})
         assert grade(problem, f"import os\ndef double(n): os.write({CHANNEL}, {reply!r})").verdict is verdict
 
 

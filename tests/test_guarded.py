@@ -7,7 +7,9 @@ import pytest
 
 from factories import executor, make_problem
 from lcb_rb.execution import Executor, Limits
-from lcb_rb.execution.worker import guarded, kinds
+from lcb_rb.execution.worker import guarded, variants
+from lcb_rb.execution.worker.outcomes import REPORT
+from lcb_rb.execution.worker.run import Run, Task
 from lcb_rb.schema import UnittestTests, Verdict
 
 REFERENCE = "def f(x):\n    if x < 0: raise ValueError('negative')\n    return x * x + 1\n"
@@ -80,7 +82,7 @@ def f(x):
                 names[{report!r}] = lambda number, outcome: real(number, {forged})
         frame = frame.f_back
     return 0
-""".replace("{report!r}", repr(guarded.REPORT))
+""".replace("{report!r}", repr(REPORT))
 HARVEST = """
 import gc, types
 def constants(code):
@@ -198,21 +200,19 @@ def test_unusable_tests_leave_the_sample_ungraded(pool, source, reference, code)
 def test_variants_cannot_be_foretold(monkeypatch):
     """A solution knows this package's source: seeds that it knows tell it which assertions ought to fail."""
 
-    def variants():
+    def drawn():
         asked = []
 
         def outcomes(work, source):
             asked.append(source)
             return {"assertions": [[0, len(asked) == 1 or len(asked) % 2 == 0]], "tests": 1, "bad": {}}
 
-        monkeypatch.setattr(kinds, "outcomes", outcomes)
-        task = kinds.Task(
-            tests={"kind": "unittest", "source": SOURCE}, prompt="", entry_point=None, reference=REFERENCE
-        )
-        kinds._prepare_variants(kinds.Run(task, "", LIMITS, lambda **_: None))
+        monkeypatch.setattr(guarded, "outcomes", outcomes)
+        task = Task(tests={"kind": "unittest", "source": SOURCE}, prompt="", entry_point=None, reference=REFERENCE)
+        guarded.prepare(Run(task, "", LIMITS, lambda **_: None))
         return asked[1:]
 
-    assert variants() != variants()
+    assert drawn() != drawn()
 
 
 def namespace():
@@ -223,7 +223,7 @@ def namespace():
 
 def told(source):
     """The outcomes of a variant beside the reference solution."""
-    reports, names = {}, {**namespace(), guarded.REPORT: lambda number, outcome: reports.__setitem__(number, outcome)}
+    reports, names = {}, {**namespace(), REPORT: lambda number, outcome: reports.__setitem__(number, outcome)}
     names["__name__"] = "tests"
     exec(source, names)
     result = unittest.TestResult()
@@ -234,7 +234,7 @@ def told(source):
 
 @pytest.mark.parametrize("seed", range(8))
 def test_complementary_variants_falsify_what_has_a_constant_once(seed):
-    texts, count = guarded.variants(SOURCE, seed)
+    texts, count = variants.variants(SOURCE, seed)
     assert count == 11
     one, other = map(told, texts)
     assert one.keys() == other.keys() == set(range(count))
@@ -243,15 +243,15 @@ def test_complementary_variants_falsify_what_has_a_constant_once(seed):
 
 
 def test_the_plain_tests_hold_for_the_reference():
-    assert set(told(guarded.plain(SOURCE)).values()) == {True}
+    assert set(told(variants.plain(SOURCE)).values()) == {True}
 
 
 def test_a_variant_does_not_show_what_is_falsified():
     """Its constants are of the same kinds, its length is about the same."""
-    truth = ast.dump(ast.parse(guarded.plain(SOURCE)))
-    for text in guarded.variants(SOURCE, 5)[0]:
+    truth = ast.dump(ast.parse(variants.plain(SOURCE)))
+    for text in variants.variants(SOURCE, 5)[0]:
         assert ast.dump(ast.parse(text)) != truth
-        assert "recode" not in text.replace(guarded.REPORT, "")
+        assert "recode" not in text.replace(REPORT, "")
 
 
 def test_the_shared_executor_trusts_nothing():

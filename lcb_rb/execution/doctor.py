@@ -9,7 +9,7 @@ from lcb_rb.errors import GradingError
 from lcb_rb.execution.executor import LAYERS, STRONGEST_FIRST, probe
 from lcb_rb.execution.graders import Grader, GraderGoneError, LevelError
 from lcb_rb.execution.worker.layers import SCRATCH_MB, landlock_version
-from lcb_rb.execution.worker.sandbox import QUEUE_FACTOR, queue_clock
+from lcb_rb.execution.worker.watch import QUEUE_FACTOR, queue_clock
 from lcb_rb.schema import Isolation
 
 DOES = {

@@ -14,7 +14,7 @@ from typing import Any, cast
 from lcb_rb.errors import InputError
 from lcb_rb.execution.graders import ChokedError, Grader, GraderGoneError, LevelError, Work
 from lcb_rb.execution.limits import Limits
-from lcb_rb.execution.worker.sandbox import QUEUE_FACTOR
+from lcb_rb.execution.worker.watch import QUEUE_FACTOR
 from lcb_rb.schema import CallTests, Isolation, Problem, Result, Verdict
 
 AHEAD = 256

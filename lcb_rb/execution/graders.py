@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from lcb_rb.errors import GradingError
-from lcb_rb.execution.worker import wire
+from lcb_rb.execution.worker.channel import frame, frame_end
 from lcb_rb.execution.worker.grader import CHOKED, own_cpu_s
-from lcb_rb.execution.worker.sandbox import START_S, cpu_clock
+from lcb_rb.execution.worker.sandbox import START_S
+from lcb_rb.execution.worker.watch import cpu_clock
 from lcb_rb.execution.worker.zygote import CHANNEL
 
 PACKAGES = ("numpy", "pandas", "scipy", "sympy", "mpmath", "networkx", "sortedcontainers", "dateutil", "pytz", "six")
@@ -157,14 +158,14 @@ class Grader:
 
     def _send(self, message: object) -> None:
         try:
-            self._channel.sendall(wire.frame(message))
+            self._channel.sendall(frame(message))
         except OSError as error:
             raise GraderGoneError(f"the grader is gone ({error})") from error
 
     def _receive(self, on_idle: Callable[[], None], wall_s: float, cpu_s: float) -> dict[str, Any]:
         start, cpu = time.monotonic(), cpu_clock(self.pid)
         while True:
-            while not (end := wire.frame_end(self._buffer, MAX_REPLY_BYTES)) or len(self._buffer) < end:
+            while not (end := frame_end(self._buffer, MAX_REPLY_BYTES)) or len(self._buffer) < end:
                 if not select.select([self._channel], [], [], LOOK_S)[0]:
                     if cpu_clock(self.pid) - cpu > cpu_s:
                         raise ChokedError(CHOKED)

@@ -9,10 +9,14 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
-from . import kinds, wire
+from . import kinds
+from .channel import Channel
+from .child import Child
 from .errors import FailedError, SandboxError, TestsError
-from .kinds import Message, Run, Task
-from .sandbox import Child, Limits, Zygote, sweep
+from .run import Message, Run, Start, Task, words_of
+from .sandbox import Zygote
+from .scratch import sweep
+from .watch import Limits
 from .zygote import CHANNEL, RARE_MODULES, die_with_parent
 
 OWN_CPU_S, OWN_CPU_S_PER_MB, OWN_CPU_S_PER_EXPECTED_MB = 5.0, 5.0, 0.5
@@ -35,7 +39,7 @@ class WatchdogError(BaseException):
 class Grader:
     """Grades one solution after the other, each in a child of a zygote that has what it imports."""
 
-    def __init__(self, config: Message, channel: wire.Channel) -> None:
+    def __init__(self, config: Message, channel: Channel) -> None:
         """Starts the plain zygote.
 
         Raises:
@@ -110,10 +114,10 @@ class Grader:
         return Limits(cpu_s, limits.wall_factor, limits.memory_mb, limits.output_mb)
 
     def _run(self, task: Task, code: str, limits: Limits) -> Run:
-        words = kinds.words_of(task.prompt, task.tests.get("source", ""), code)
+        words = words_of(task.prompt, task.tests.get("source", ""), code)
         return Run(task, code, limits, self._starter(words, limits), words)
 
-    def _starter(self, words: frozenset[str], limits: Limits) -> kinds.Start:
+    def _starter(self, words: frozenset[str], limits: Limits) -> Start:
         flavour = self._flavour(words)
 
         def start(*, tests: int, files: bool, streams: bool) -> AbstractContextManager[Child]:
@@ -171,7 +175,7 @@ def main() -> None:
     most = min(OWN_MEMORY_BYTES, resource.getrlimit(resource.RLIMIT_AS)[1] % 2**64)
     resource.setrlimit(resource.RLIMIT_AS, (most, most))
     sweep()
-    channel = wire.Channel(CHANNEL)
+    channel = Channel(CHANNEL)
     config: dict[str, Any] = channel.receive()
     sys.path[:] = [path for path in sys.path if Path(path) != Path(__file__).parent.parent] + config["path"]
     try:

@@ -1,108 +1,76 @@
-"""Tests that must share the interpreter with the solution, in variants that only the grader knows the truth of.
+"""Tests of kind `unittest`: they run beside the solution, in variants that only the reference solution tells about."""
 
-The grader falsifies a random half of the assertions, a second variant the other half. Code that owns the interpreter
-can make every assertion say what it likes, but it cannot know which ones ought to fail; so the grader accepts only the
-outcomes that the reference solution gives for the same variant.
-"""
-
-import ast
 import random
-from collections.abc import Callable, Iterable, Iterator
-from typing import cast
 
-from .outcomes import REPORT
+from . import variants
+from .errors import FailedError, TestsError
+from .run import Message, Run, ask, job, refuse_error
 
-
-class _Sites(ast.NodeTransformer):
-    """Numbers the assertions and makes each report its outcome instead of ending the test."""
-
-    def __init__(self, falsified: Callable[[int], bool], randomness: random.Random) -> None:
-        self.count = 0
-        self._falsified, self._random = falsified, randomness
-
-    def visit_Expr(self, node: ast.Expr) -> ast.AST:
-        return self._site(node, node.value) if _is_assertion(node.value) else node
-
-    def visit_Assert(self, node: ast.Assert) -> ast.AST:
-        return self._site(node, node)
-
-    def visit_With(self, node: ast.With) -> ast.AST:
-        contexts = [item.context_expr for item in node.items]
-        found = next((context for context in contexts if _is_assertion(context)), None)
-        return self._site(node, found) if found else self.generic_visit(node)
-
-    def _site(self, statement: ast.stmt, assertion: ast.AST) -> ast.AST:
-        number, self.count = self.count, self.count + 1
-        if self._falsified(number):
-            falsify(assertion, self._random)
-        report = [ast.parse(f"{REPORT}({number}, {outcome})").body for outcome in (True, False)]
-        handler = ast.ExceptHandler(ast.Name("Exception", ast.Load()), None, report[1])
-        return ast.Try([statement], [handler], report[0], [])
+SECRET = random.SystemRandom()
 
 
-def variants(source: str, seed: int) -> tuple[list[str], int]:
-    """Returns two complementary variants of a test module, and how many assertions it has.
-
-    Raises:
-        SyntaxError: the module is not valid Python.
-    """
-    counter = _Sites(lambda number: False, random.Random(seed))
-    counter.visit(ast.parse(source))
-    order = list(range(counter.count))
-    random.Random(seed).shuffle(order)
-    half = set(order[: counter.count // 2])
-    made = [_variant(source, chosen, seed) for chosen in (half, set(order) - half)]
-    random.Random(seed).shuffle(made)
-    return made, counter.count
+def run_guarded(work: Run) -> None:
+    """Runs tests inside the solution's interpreter, in variants, and accepts only the reference solution's outcomes."""
+    task = work.task
+    if not task.reference:
+        return _run_trusted(work)
+    for source, expected in task.variants:
+        found = outcomes(work, source)
+        if found != expected:
+            raise FailedError("WRONG_ANSWER", _first_difference(found, expected))
+    chance = f"2^-{task.assertions}"
+    work.note = f"guarded: forged outcomes pass with probability {chance} where changed constants look like true ones"
 
 
-def plain(source: str) -> str:
-    """Returns the module with nothing falsified, only reporting."""
-    return _variant(source, set(), 0)
+def _run_trusted(work: Run) -> None:
+    if not work.task.tests.get("trust"):
+        raise TestsError("unittest tests without a reference solution cannot be guarded; --trust-tests believes them")
+    found = outcomes(work, variants.plain(work.task.tests["source"]))
+    if found.get("bad") or not found.get("tests") or not all(outcome for _, outcome in found.get("assertions", [])):
+        raise FailedError("WRONG_ANSWER", "a test failed")
+    work.note = "trusted: the tests share the interpreter with the solution, and it could have forged this"
 
 
-def _variant(source: str, chosen: set[int], seed: int) -> str:
-    tree = _Sites(chosen.__contains__, random.Random(seed)).visit(ast.parse(source))
-    return ast.unparse(ast.fix_missing_locations(tree))
+def prepare(work: Run, pairs: int = 2) -> None:
+    """Makes pairs of variants that nobody can foretell, with the reference solution's outcomes for each."""
+    task = work.task
+    source = task.tests["source"]
+    reference = Run(task, task.reference or "", work.limits, work.start, work.words)
+    try:
+        plain = outcomes(reference, variants.plain(source))
+        if plain.get("bad") or not all(outcome for _, outcome in plain.get("assertions", [])):
+            raise TestsError("the reference solution fails the tests")
+        texts = [variants.variants(source, SECRET.getrandbits(64))[0] for _ in range(pairs)]
+        found = [[outcomes(reference, text) for text in pair] for pair in texts]
+    except SyntaxError as error:
+        raise TestsError(f"the test code is broken: {error}") from error
+    except FailedError as error:
+        raise TestsError(f"the reference solution fails: {error}") from error
+    task.assertions = sum(_told_apart(*pair) for pair in found)
+    if not task.assertions:
+        raise TestsError("the tests run no assertion that can be falsified")
+    task.variants = [pair for both in zip(texts, found, strict=True) for pair in zip(*both, strict=True)]
 
 
-def falsify(assertion: ast.AST, randomness: random.Random) -> None:
-    """Changes a constant of an assertion; one without any stays, as turning its sense round could be read off it."""
-    constants = _constants(_expected(assertion)) or _constants(ast.walk(assertion))
-    if constants:
-        chosen = randomness.choice(constants)
-        chosen.value = _other(cast("int | float | str", chosen.value), randomness)
+def _told_apart(one: Message, other: Message) -> int:
+    """Returns how many assertions come out otherwise in one variant than in its complement."""
+    first, second = (dict(map(tuple, found.get("assertions", []))) for found in (one, other))
+    return sum(first[number] is not second.get(number) for number in first)
 
 
-def _constants(nodes: Iterable[ast.AST]) -> list[ast.Constant]:
-    return [node for node in nodes if isinstance(node, ast.Constant) and type(node.value) in (int, float, str)]
+def outcomes(work: Run, source: str) -> Message:
+    """Returns what one variant comes to in a fresh child."""
+    with work.child(1) as child:
+        child.tell(job(work, "guarded", tests=source))
+        reply = ask(child, None)
+    refuse_error(reply, None)
+    found = reply.get("outcomes")
+    if not isinstance(found, dict):
+        raise FailedError("RUNTIME_ERROR", "the outcomes cannot be read")
+    return found
 
 
-def _expected(assertion: ast.AST) -> Iterator[ast.Constant]:
-    """Yields the constants that an assertion compares with, not those that it passes to calls."""
-    parts: list[ast.AST] = []
-    if isinstance(assertion, ast.Assert) and isinstance(assertion.test, ast.Compare):
-        parts = [*assertion.test.comparators]
-    elif isinstance(assertion, ast.Call) and _method(assertion) in ("assertEqual", "assertAlmostEqual"):
-        parts = [*assertion.args[:2]]
-    for part in parts:
-        if not any(isinstance(node, ast.Call) for node in ast.walk(part)):
-            yield from (node for node in ast.walk(part) if isinstance(node, ast.Constant))
-
-
-def _other(value: int | float | str, randomness: random.Random) -> int | float | str:
-    """Returns a value of the same type, unlike the given one and no less plausible."""
-    if isinstance(value, str):
-        letters = list(value or "a")
-        place = randomness.randrange(len(letters))
-        letters[place] = chr(ord(letters[place]) + (1 if letters[place] not in "zZ9\x7f" else -1))
-        return "".join(letters) if value else "a"
-    return value + randomness.choice([-2, -1, 1, 2, 3])
-
-
-def _method(call: ast.Call) -> str:
-    return call.func.attr if isinstance(call.func, ast.Attribute) else ""
-
-
-def _is_assertion(node: ast.AST) -> bool:
-    return isinstance(node, ast.Call) and _method(node).startswith("assert")
+def _first_difference(found: Message, expected: Message) -> str:
+    if found.get("bad") != expected.get("bad"):
+        return f"tests end otherwise than with the reference solution: {found.get('bad')}"[:300]
+    return "assertions come out otherwise than with the reference solution"

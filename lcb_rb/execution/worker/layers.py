@@ -1,7 +1,7 @@
 """The layers that shut graded code in: namespaces with a root of their own, Landlock, rlimits, no privileges.
 
 A zygote enters the namespaces once (`enter_namespaces`); each of its children runs a prepared list of system calls
-(`Cell.calls`) before it reads the code that it is to run.
+(a `Cell`) before it reads the code that it is to run.
 """
 
 import contextlib

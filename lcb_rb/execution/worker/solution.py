@@ -11,7 +11,6 @@ import io
 import os
 import random
 import re
-import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -20,6 +19,7 @@ from types import CodeType, ModuleType
 from typing import Any, NoReturn, cast
 
 from . import wire
+from .channel import AnswerChannel, Channel, frame
 from .outcomes import outcomes
 
 Job = dict[str, Any]
@@ -69,13 +69,13 @@ def prepare() -> None:
     gc.disable()
 
 
-class Rehearsal(wire.AnswerChannel):
+class Rehearsal(AnswerChannel):
     """A channel with a job of our own, which ends with EOFError."""
 
     def __init__(self, null: int, *messages: object) -> None:
         """Takes a descriptor of /dev/null, and what is to be received."""
         super().__init__(null, null)
-        self._buffer = b"".join(map(wire.frame, messages))
+        self._buffer = b"".join(map(frame, messages))
 
     def gone(self) -> NoReturn:
         """Ends the rehearsal."""
@@ -108,10 +108,10 @@ def _open(file: Any, *args: Any, **kwargs: Any) -> Any:
 def serve(descriptor: int, file: int) -> None:
     """Takes the job from the channel, then answers into the file until the grader has heard enough."""
     gc.enable()
-    answer(wire.AnswerChannel(descriptor, file))
+    answer(AnswerChannel(descriptor, file))
 
 
-def answer(channel: wire.AnswerChannel) -> None:
+def answer(channel: AnswerChannel) -> None:
     """Takes the job and answers."""
     job = channel.receive()
     try:
@@ -144,7 +144,7 @@ def run_all(programs: list[CodeType], namespace: Job) -> None:
         exec(program, namespace)
 
 
-def serve_programs(job: Job, program: Callable[[], None], namespace: Job, channel: wire.Channel) -> None:
+def serve_programs(job: Job, program: Callable[[], None], namespace: Job, channel: Channel) -> None:
     """Runs the program; its streams are files that the grader reads and writes."""
     given = {name: value for name, value in _GIVEN.items() if name not in namespace}
     namespace.update(given)
@@ -189,7 +189,7 @@ def _stream(descriptor: int, mode: str) -> io.TextIOWrapper:
     return stream
 
 
-def serve_calls(job: Job, program: Callable[[], None], namespace: Job, channel: wire.Channel) -> None:
+def serve_calls(job: Job, program: Callable[[], None], namespace: Job, channel: Channel) -> None:
     """Runs the module once, then answers calls."""
     given = dict(_GIVEN) if job["prelude"] else {}
     namespace.update(given)
@@ -269,7 +269,7 @@ class Answers:
         return {"items": items, "more": index} if len(items) == CHUNK else {"items": items}
 
 
-def serve_guarded(job: Job, program: Callable[[], None], namespace: Job, channel: wire.Channel) -> None:
+def serve_guarded(job: Job, program: Callable[[], None], namespace: Job, channel: Channel) -> None:
     """Runs tests that must share the interpreter, in a variant that only the grader knows the truth of."""
     try:
         program()
@@ -278,7 +278,7 @@ def serve_guarded(job: Job, program: Callable[[], None], namespace: Job, channel
         channel.send(failure(error))
 
 
-_SERVE: dict[str, Callable[[Job, Callable[[], None], Job, wire.Channel], None]] = {
+_SERVE: dict[str, Callable[[Job, Callable[[], None], Job, Channel], None]] = {
     "stdin": serve_programs,
     "call": serve_calls,
     "guarded": serve_guarded,
@@ -302,8 +302,3 @@ def text_of(error: object) -> str:
         return str.__str__(str(error))[:500]
     except BaseException:  # noqa: BLE001 - __str__ belongs to the solution
         return ""
-
-
-def ignore_signals() -> None:
-    """Leaves only the signals that end the process."""
-    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)

@@ -57,7 +57,7 @@ class Zygote:
         Raises:
             OSError: the machine does not allow the level.
         """
-        self.channel, self.level, self.config = channel, config["level"], config
+        self.channel, self.level = channel, config["level"]
         self.how, self.run = syscalls.runner()
         self.namespace: int | None = None
         preload(config["modules"])
