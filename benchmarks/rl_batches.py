@@ -5,7 +5,6 @@ Run `python benchmarks/rl_batches.py --help`; benchmarks/README.md says what is 
 
 import ast
 import gzip
-import inspect
 import json
 import lzma
 import random
@@ -19,10 +18,10 @@ from typing import Annotated, Any
 
 import typer
 from meter import own_descendants
-from runs import MissingError, Row, measure, provenance, serve
+from runs import Row, measure, provenance, serve
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from lcb_rb.execution import Limits, grade_many
+from lcb_rb.execution import Executor, Limits
 from lcb_rb.schema import Problem, Result, Verdict
 from lcb_rb.sources import read_problems
 from lcb_rb.writing import write_text
@@ -43,7 +42,7 @@ VARIANTS: dict[str, dict[str, bool]] = {
     "yield sleepers": {**PLAIN, "yield_sleepers": True},
     "all": dict.fromkeys(PLAIN, True),
 }
-"""Options of Executor by the name of the row; a variant that it does not know is reported as missing."""
+"""Options of Executor by the name of the row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,21 +162,8 @@ _LETTERS = dict(zip(Verdict, "AWTMORSNU", strict=True))
 
 
 def _grader(job: Job) -> Callable[[list[tuple[Problem, str]]], list[Result]]:
-    limits, options = Limits(cpu_s=job.timeout_s), VARIANTS[job.variant]
-    try:
-        from lcb_rb.execution import Executor
-    except ImportError:
-        if job.variant == "plain":
-            return lambda items: list(grade_many(items, workers=job.workers, limits=limits))
-        raise
-    known = inspect.signature(Executor).parameters
-    unknown = [name for name in options if name not in known]
-    if unknown and job.variant != "plain":
-        raise MissingError(f"Executor has no option {', '.join(unknown)}")
-    used = {name: value for name, value in options.items() if name in known}
-
     def grade(items: list[tuple[Problem, str]]) -> list[Result]:
-        with Executor(workers=job.workers, limits=limits, **used) as executor:
+        with Executor(workers=job.workers, limits=Limits(cpu_s=job.timeout_s), **VARIANTS[job.variant]) as executor:
             return list(executor.grade_many(items))
 
     return grade
@@ -221,12 +207,9 @@ def markdown(report: Row) -> str:
 
 
 def _rows(runs: list[Row]) -> Iterator[str]:
-    plain: list[Row] = [run for run in runs if run["variant"] == "plain" and "missing" not in run]
+    plain: list[Row] = [run for run in runs if run["variant"] == "plain"]
     for name in dict.fromkeys(run["variant"] for run in runs):
         found = [run for run in runs if run["variant"] == name]
-        if "missing" in found[0]:
-            yield f"| {name} | missing | | | | | |"
-            continue
         wall_s, n = _median(found, "wall_s"), found[0]["judged"]
         faster = f"{_median(plain, 'wall_s') / wall_s:.2f}x" if plain else ""
         changed = max(_differences(run["sequence"], plain[0]["sequence"]) for run in found) if plain else ""
