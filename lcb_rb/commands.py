@@ -1,4 +1,4 @@
-"""`recode score`, `recode grade` and `recode doctor`."""
+"""`recode score`, `recode grade`, `recode publish` and `recode doctor`."""
 
 import sys
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from lcb_rb.errors import InputError
-from lcb_rb.options import AsJson, Engine, MoreSamples, Suite, WeakIsolation
+from lcb_rb.options import AsJson, Engine, MoreSamples, RepoType, Suite, WeakIsolation
 
 app = typer.Typer()
 
@@ -96,6 +96,30 @@ def grade(
         "out": str(out),
     }
     emit(result, graded_text(graded), as_json=as_json)
+
+
+@app.command()
+def publish(
+    directory: Annotated[Path, typer.Argument(help="Dataset, model or Space, with its card README.md.")],
+    repo_id: Annotated[str, typer.Argument(help="Repository on the Hub, as owner/name.")],
+    kind: Annotated[RepoType, typer.Option("--type", help="What it is.")],
+    private: Annotated[bool, typer.Option("--private", help="Make the repository private if it is new.")] = False,
+    revision: Annotated[str | None, typer.Option(help="Branch, made if it is new.", show_default="main")] = None,
+    tag: Annotated[str | None, typer.Option(help="Version to give the revision, such as v1.0.0.")] = None,
+    create_pr: Annotated[bool, typer.Option("--create-pr", help="Propose it as a pull request.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Put a directory on the Hub in one commit: checked before, read back after."""
+    from dataclasses import asdict
+
+    from lcb_rb.hub.publish import publish as publish_directory
+    from lcb_rb.hub.remote import Target
+    from lcb_rb.progress import emit
+    from lcb_rb.tables import published_text
+
+    target = Target(repo_id, kind, revision=revision, private=private, tag=tag, create_pr=create_pr)
+    published = publish_directory(directory, target)
+    emit(asdict(published), published_text(published), as_json=as_json)
 
 
 @app.command()

@@ -22,6 +22,10 @@ class MissingExtraError(InputError):
         super().__init__(f"{package} is not installed; run: pip install 'lcb-rb[{extra}]'")
 
 
+class HubError(RecodeError):
+    """The Hub, or the way to it, failed; the same command run again finishes the work."""
+
+
 class GradingError(RecodeError):
     """The grading instrument itself failed; never a statement about the graded code."""
 

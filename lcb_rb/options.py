@@ -14,6 +14,9 @@ Engine = Literal["local", "ray"]
 Suite = Literal["base", "plus"]
 """As `lcb_rb.sources.Suite`; repeated here so that the command's help loads no reader."""
 
+RepoType = Literal["dataset", "model", "space"]
+"""Kinds of repositories on the Hub."""
+
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 MoreSamples = Annotated[
     list[Path] | None,

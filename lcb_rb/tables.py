@@ -8,6 +8,7 @@ from lcb_rb.schema import Accuracy, PassAtK, Report
 if TYPE_CHECKING:
     from lcb_rb.execution.doctor import Sandbox
     from lcb_rb.execution.verdicts import Graded, SlowProblem
+    from lcb_rb.hub.publish import Published
 
 HEAD = ("n", "problems", "ties", "unscored", "accuracy", "95 % interval", "strict")
 """Columns after the name, as `accuracy_cells` fills them."""
@@ -102,6 +103,15 @@ def sandbox_text(found: "Sandbox") -> str:
         level += "; use a container without secrets and pass --allow-weak-isolation" if found.level else ""
     width = max(map(len, [*lines, *found.facts]))
     return "\n".join(f"{name:{width}}  {text}" for name, text in {**lines, **found.facts, "level": level}.items())
+
+
+def published_text(published: "Published") -> str:
+    """Returns what was published, where."""
+    lines = [f"uploaded {name}" for name in published.uploaded] + [f"removed {name}" for name in published.removed]
+    lines += [] if lines else ["nothing changed: every file is there"]
+    lines += [f"tag {published.tag}"] if published.tag else []
+    lines += [f"pull request {published.pull_request}"] if published.pull_request else []
+    return "\n".join([*lines, f"commit {published.commit}", published.url])
 
 
 def text_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

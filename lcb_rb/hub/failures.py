@@ -1,0 +1,125 @@
+"""What errors of the Hub mean, which of them pass by themselves, and what to do about the others."""
+
+import logging
+import random
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+import httpx2
+from huggingface_hub.errors import (
+    GatedRepoError,
+    HfHubHTTPError,
+    HFValidationError,
+    LocalTokenNotFoundError,
+    OfflineModeIsEnabled,
+    RepositoryNotFoundError,
+    RevisionNotFoundError,
+)
+
+from lcb_rb.errors import HubError, InputError, RecodeError
+
+BACKOFF_S = 1.0
+"""First pause before a request is repeated; the next ones are twice as long each."""
+
+LONGEST_PAUSE_S = 60.0
+ATTEMPTS = 6
+PASSING = frozenset((408, 429, 500, 502, 503, 504))
+MOVED = frozenset((409, 412))
+"""Somebody else has committed meanwhile."""
+
+HUB_ERRORS = (HfHubHTTPError, HFValidationError, httpx2.HTTPError, OSError, RuntimeError)
+"""What the clients raise for a request that failed; hf_xet raises RuntimeError."""
+
+_LOG = logging.getLogger(__name__)
+_Found = TypeVar("_Found")
+
+
+def status_of(error: BaseException) -> int | None:
+    """Returns the HTTP status that an error stands for, None where there was no answer."""
+    return error.response.status_code if isinstance(error, HfHubHTTPError) else None
+
+
+def passes(error: BaseException) -> bool:
+    """Returns whether the same request may succeed later."""
+    if isinstance(error, OfflineModeIsEnabled | LocalTokenNotFoundError | HFValidationError):
+        return False
+    status = status_of(error)
+    return status in PASSING if status else isinstance(error, httpx2.TransportError | ConnectionError | RuntimeError)
+
+
+def patiently(request: Callable[[], _Found]) -> _Found:
+    """Returns what a request returns, repeated after failures that pass by themselves."""
+    for attempt in range(1, ATTEMPTS):
+        try:
+            return request()
+        except HUB_ERRORS as error:
+            if not passes(error):
+                raise
+            pause(attempt, error)
+    return request()
+
+
+def pause(attempt: int, error: BaseException) -> None:
+    """Waits before the next attempt: as long as the server asks for, else longer each time."""
+    pause_s = min(asked_s(error) or BACKOFF_S * 2 ** (attempt - 1) * random.uniform(0.5, 1.0), LONGEST_PAUSE_S)
+    _LOG.info("request failed (%s); again in %.1f s", first_line(error), pause_s)
+    time.sleep(pause_s)
+
+
+def asked_s(error: BaseException) -> float | None:
+    """Returns how long a server asks to wait, seconds."""
+    text = error.response.headers.get("Retry-After", "") if isinstance(error, HfHubHTTPError) else ""
+    return float(text) if text.isdecimal() else None
+
+
+def explained(error: BaseException, place: str) -> RecodeError:
+    """Returns the one line for an error: what, where, what to do.
+
+    Args:
+        error: Of a client of the Hub.
+        place: The repository, such as `dataset recode/lcb-rb`.
+    """
+    if isinstance(error, GatedRepoError):
+        return InputError(f"{place}: is gated; ask for access on its page, then log in as who was given it")
+    if isinstance(error, RepositoryNotFoundError):
+        return InputError(f"{place}: is not on the Hub, or is private; check the id, and log in with `hf auth login`")
+    if isinstance(error, RevisionNotFoundError):
+        return InputError(f"{place}: has no such revision; give a branch, tag or commit that it has")
+    if isinstance(error, OfflineModeIsEnabled):
+        return InputError(f"{place}: HF_HUB_OFFLINE is set; unset it to use the network")
+    if isinstance(error, LocalTokenNotFoundError):
+        return InputError(f"{place}: no token; log in with `hf auth login` or set HF_TOKEN")
+    if isinstance(error, HFValidationError):
+        return InputError(f"{place}: is no repository id; give it as owner/name")
+    status = status_of(error)
+    return _of_status(status, error, place) if status else _unreachable(error, place)
+
+
+def _of_status(status: int, error: BaseException, place: str) -> RecodeError:
+    said = first_line(error)
+    if status == 401:
+        return InputError(f"{place}: the token is not valid; make a new one and log in with `hf auth login`")
+    if status in (402, 413) or (status == 403 and any(word in said.lower() for word in ("storage", "quota", "limit"))):
+        return InputError(f"{place}: over a limit of the account ({said}); free space, or change the plan")
+    if status == 403:
+        return InputError(f"{place}: the token may not do this ({said}); use one that may write, or --create-pr")
+    if status == 404:
+        return InputError(f"{place}: was not found ({said}); check the id and the --type")
+    if status in PASSING:
+        return HubError(f"{place}: the Hub fails ({status}: {said}); run the same command again later")
+    if status in MOVED:
+        return HubError(f"{place}: others commit all the time ({said}); run the same command again later")
+    return InputError(f"{place}: the Hub refuses it ({status}: {said}); mend what it names")
+
+
+def _unreachable(error: BaseException, place: str) -> RecodeError:
+    said = first_line(error)
+    return HubError(f"{place}: the connection failed ({said}); run the same command again to finish")
+
+
+def first_line(error: BaseException) -> str:
+    """Returns what a server or a client said, on one line."""
+    said = error.server_message if isinstance(error, HfHubHTTPError) and error.server_message else str(error)
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    return (lines[0] if lines else type(error).__name__)[:200]

@@ -1,0 +1,103 @@
+"""The files of a directory that is to be published, and what a revision of a Hub repository holds of them."""
+
+import hashlib
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lcb_rb.errors import input_error
+
+if TYPE_CHECKING:
+    from huggingface_hub.hf_api import RepoFile
+
+IGNORED = frozenset((".git", ".cache", ".DS_Store", ".ipynb_checkpoints", "__pycache__"))
+"""Names of what is never published."""
+
+CHUNK = 2**20
+
+_SHARD = re.compile(r"(?P<stem>.+)-\d{5}-of-(?P<count>\d{5})(?P<suffix>\.\w+)")
+
+
+@dataclass(frozen=True, slots=True)
+class LocalFile:
+    """One file to publish."""
+
+    name: str
+    """Path in the repository."""
+    path: Path
+    """Where it lies."""
+    size: int
+    """Bytes."""
+    sha256: str
+    """Of its content, as LFS has it."""
+    git_sha1: str
+    """Of its content, as git has it."""
+
+    def is_same(self, other: "RepoFile | None") -> bool:
+        """Returns whether the repository's file has this content."""
+        if other is None:
+            return False
+        if other.lfs:
+            return other.lfs.sha256 == self.sha256
+        return other.blob_id == self.git_sha1
+
+
+def file_names(directory: Path) -> list[str]:
+    """Returns the paths of all files to publish, relative, with slashes, sorted.
+
+    Raises:
+        InputError: no such directory, nothing in it, or something that is neither file nor directory.
+    """
+    if not directory.is_dir():
+        raise input_error(directory, "is not a directory", "give the directory to publish")
+    names = []
+    for path in sorted(directory.rglob("*")):
+        relative = path.relative_to(directory)
+        if IGNORED.intersection(relative.parts) or (path.is_dir() and not path.is_symlink()):
+            continue
+        if path.is_symlink() or not path.is_file():
+            raise input_error(path, "is a link or no regular file", "replace it with a copy, or remove it")
+        names.append(relative.as_posix())
+    if not names:
+        raise input_error(directory, "holds no files", "give the directory to publish")
+    return names
+
+
+def local_file(directory: Path, name: str) -> LocalFile:
+    """Returns a file with its hashes."""
+    path = directory / name
+    size = path.stat().st_size
+    sha256, sha1 = hashlib.sha256(), hashlib.sha1(f"blob {size}\0".encode(), usedforsecurity=False)
+    with path.open("rb") as stream:
+        while chunk := stream.read(CHUNK):
+            sha256.update(chunk)
+            sha1.update(chunk)
+    return LocalFile(name, path, size, sha256.hexdigest(), sha1.hexdigest())
+
+
+def changed(files: Iterable[LocalFile], remote: Mapping[str, "RepoFile"]) -> list[LocalFile]:
+    """Returns the files whose content a revision does not have."""
+    return [file for file in files if not file.is_same(remote.get(file.name))]
+
+
+def stale(files: Iterable[LocalFile], remote: Iterable[str]) -> list[str]:
+    """Returns files of a revision that would be loaded beside the new ones although these replace them.
+
+    They are shards of the same split or weights in another number, and the other form of weights: one file or shards.
+    """
+    names = {file.name for file in files}
+    counts = {found["stem"] + found["suffix"]: found["count"] for found in map(_SHARD.fullmatch, names) if found}
+    old = set()
+    for name in set(remote) - names:
+        found = _SHARD.fullmatch(name)
+        if found and counts.get(found["stem"] + found["suffix"], found["count"]) != found["count"]:
+            old.add(name)
+        if found and found["suffix"] == ".safetensors" and found["stem"] + found["suffix"] in names:
+            old.add(name)
+        if name.endswith(".safetensors") and f"{name}.index.json" in names:
+            old.add(name)
+        if name.endswith(".safetensors.index.json") and name.removesuffix(".index.json") in names:
+            old.add(name)
+    return sorted(old)
