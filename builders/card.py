@@ -1,14 +1,16 @@
 """The dataset card: README.md of a dataset directory, generated from what was built."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
+import pyarrow as pa
 import yaml
 
 from builders.filters import REASONS
 from lcb_rb import __version__
 from lcb_rb.errors import InputError
+from lcb_rb.pairs import pair_schema
 from lcb_rb.schema import PreferencePair
 from lcb_rb.templates import fill
 
@@ -30,11 +32,12 @@ def render_card(
         fields: What only the caller knows, by field of the template.
     """
     pairs = [pair for split in splits.values() for pair in split]
+    sources, counts = [pair.source for pair in pairs], {split: len(found) for split, found in splits.items()}
     common = {
-        "metadata": _metadata(name, splits),
-        "splits": _table(("split", "pairs", "problems"), _split_rows(splits)),
-        "sources": _table(("source", "pairs", "licence", "provenance"), _source_rows(pairs)),
-        "dates": _dates(pairs),
+        "metadata": metadata(name, sources, len(pairs), configs({"default": ("data", pair_schema(pairs), counts)})),
+        "splits": table(("split", "pairs", "problems"), _split_rows(splits)),
+        "sources": source_table(sources, "pairs"),
+        "dates": dates(pairs),
         "difficulty": count_table("difficulty", (pair.difficulty or "unknown" for pair in pairs)),
         "version": __version__,
     }
@@ -42,8 +45,13 @@ def render_card(
     return fill(text, {**common, **fields})
 
 
-def refuse_foreign(out: Path, name: str) -> None:
+def refuse_foreign(out: Path, name: str, parts: Collection[str] = ("data",)) -> None:
     """Refuses to replace a directory that is not an unchanged output of `recode build NAME`; almost any has a README.
+
+    Args:
+        out: The directory.
+        name: Of the sub-command.
+        parts: What it makes beside the card.
 
     Raises:
         InputError: `out` holds something else.
@@ -52,7 +60,7 @@ def refuse_foreign(out: Path, name: str) -> None:
         names = {item.name for item in out.iterdir()} if out.is_dir() else set()
     except OSError as error:
         raise InputError(f"{out}: cannot be read ({error.strerror}); choose another --out") from error
-    ours = names <= {CARD, "data"} and (out / CARD).is_file()
+    ours = names <= {CARD, *parts} and (out / CARD).is_file()
     if names and not (ours and f"`recode build {name} " in (out / CARD).read_text(encoding="utf-8", errors="replace")):
         raise InputError(f"{out}: exists and was not built by this command; choose another --out or remove it")
 
@@ -60,50 +68,93 @@ def refuse_foreign(out: Path, name: str) -> None:
 def count_table(title: str, values: Iterable[str]) -> str:
     """Returns a markdown table of how often each value occurs, most frequent first."""
     counts = sorted(Counter(values).items(), key=lambda item: (-item[1], item[0]))
-    return _table((title, "pairs"), [(value, str(count)) for value, count in counts])
+    return table((title, "pairs"), [(value, str(count)) for value, count in counts])
 
 
 def drop_table(drops: Mapping[str, int]) -> str:
     """Returns the markdown table of dropped items by reason."""
     rows = sorted(drops.items(), key=lambda item: (-item[1], item[0]))
-    return _table(("reason", "dropped", "meaning"), [(name, str(n), REASONS[name]) for name, n in rows if n])
+    return table(("reason", "dropped", "meaning"), [(name, str(n), REASONS[name]) for name, n in rows if n])
 
 
 def input_table(files: Mapping[str, int]) -> str:
     """Returns the markdown table of input files, by name, with their samples."""
-    return _table(("file", "samples"), [(name, str(count)) for name, count in sorted(files.items())])
+    return table(("file", "samples"), [(name, str(count)) for name, count in sorted(files.items())])
 
 
-def _metadata(name: str, splits: Mapping[str, Sequence[PreferencePair]]) -> str:
-    total = sum(map(len, splits.values()))
-    known = _sources()
-    sources = {pair.source for split in splits.values() for pair in split}
-    licences = {known.get(source, {}).get("spdx", "other") for source in sources}
-    files = [{"split": split, "path": f"data/{split}-*"} for split in splits]
+def metadata(name: str, sources: Iterable[str], rows: int, places: Mapping[str, object]) -> str:
+    """Returns the YAML of a card.
+
+    Args:
+        name: `pretty_name` of the dataset.
+        sources: Of its problems.
+        rows: In all splits.
+        places: What `configs` returns.
+    """
     fields = {
         "pretty_name": name,
         "language": ["en"],
-        "license": licences.pop() if len(licences) == 1 else "other",
-        "size_categories": [next((label for limit, label in SIZES if total < limit), "n>1M")],
+        "license": licence(sources),
+        "size_categories": [size_category(rows)],
         "task_categories": ["text-classification"],
         "tags": ["code", "reasoning", "reward-model", "preference", "lcb-rb"],
-        "configs": [{"config_name": "default", "default": True, "data_files": files}],
+        **places,
     }
     return yaml.safe_dump(fields, sort_keys=False, allow_unicode=True).strip()
+
+
+def configs(parts: Mapping[str, tuple[str, pa.Schema, Mapping[str, int]]]) -> dict[str, object]:
+    """Returns the fields of a card that say where each config's files are and what is in them.
+
+    Args:
+        parts: Folder, columns and rows of each split, by config; the first config is the default.
+    """
+    from datasets import Features  # heavy
+
+    declared = [
+        {
+            "config_name": name,
+            "features": Features.from_arrow_schema(schema)._to_yaml_list(),
+            "splits": [{"name": split, "num_examples": count} for split, count in splits.items()],
+        }
+        for name, (_, schema, splits) in parts.items()
+    ]
+    places = [
+        {
+            "config_name": name,
+            **({"default": True} if name == next(iter(parts)) else {}),
+            "data_files": [{"split": split, "path": f"{folder}/{split}-*"} for split in splits],
+        }
+        for name, (folder, _, splits) in parts.items()
+    ]
+    return {"configs": places, "dataset_info": declared}
+
+
+def licence(sources: Iterable[str]) -> str:
+    """Returns the licence that all sources share, as the Hub names it."""
+    known = _sources()
+    found = {known.get(source, {}).get("spdx", "other") for source in sources}
+    return found.pop() if len(found) == 1 else "other"
+
+
+def size_category(rows: int) -> str:
+    """Returns the Hub's name for a number of rows."""
+    return next((label for limit, label in SIZES if rows < limit), "n>1M")
 
 
 def _split_rows(splits: Mapping[str, Sequence[PreferencePair]]) -> list[tuple[str, ...]]:
     return [(name, str(len(pairs)), str(len({pair.problem_id for pair in pairs}))) for name, pairs in splits.items()]
 
 
-def _source_rows(pairs: Sequence[PreferencePair]) -> list[tuple[str, ...]]:
+def source_table(sources: Iterable[str], what: str) -> str:
+    """Returns the markdown table of licences and provenance, with how often each source occurs."""
     unknown = {"licence": "not stated: ask whoever made the files", "provenance": "read from the given files"}
     known = _sources()
-    rows: list[tuple[str, ...]] = []
-    for source, count in sorted(Counter(pair.source for pair in pairs).items()):
-        facts = known.get(source, unknown)
-        rows.append((source, str(count), facts["licence"], facts["provenance"]))
-    return rows
+    rows = [
+        (source, str(count), known.get(source, unknown)["licence"], known.get(source, unknown)["provenance"])
+        for source, count in sorted(Counter(sources).items())
+    ]
+    return table(("source", what, "licence", "provenance"), rows)
 
 
 def _sources() -> dict[str, dict[str, str]]:
@@ -112,14 +163,16 @@ def _sources() -> dict[str, dict[str, str]]:
     return facts
 
 
-def _dates(pairs: Sequence[PreferencePair]) -> str:
+def dates(pairs: Sequence[PreferencePair]) -> str:
+    """Returns the first and the last day of the pairs' problems."""
     days = sorted(pair.date for pair in pairs if pair.date)
     undated = sum(pair.date is None for pair in pairs)
     window = f"{days[0]} to {days[-1]}" if days else "none stated"
     return f"{window} ({undated} pairs without a date)" if undated else window
 
 
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Returns a markdown table."""
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join(f"| {' | '.join(_cell(value) for value in line)} |" for line in lines)
 

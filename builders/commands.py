@@ -74,6 +74,29 @@ def crpl(
     _report(built.pairs, built.n_samples, built.drops, out, as_json)
 
 
+@app.command("release")
+def release(
+    pairs: Annotated[Path, typer.Option(help="Directory that `recode build lcb-rb` made.")],
+    crpl: Annotated[Path, typer.Option(help="Directory that `recode build crpl` made.")],
+    problems: Annotated[list[Path], typer.Option(help="Files of problems; `starter` for the embedded set.")],
+    samples: Samples,
+    out: Out,
+    more_samples: MoreSamples = None,
+    verdicts: Verdicts = [],  # noqa: B006
+    repo_id: Annotated[str, typer.Option(help="Where it will be published, for the card.")] = "recode/lcb-rb",
+    version: Annotated[str, typer.Option("--tag", help="Version that it will be given, for the card.")] = "v1.0.0",
+    as_json: AsJson = False,
+) -> None:
+    """Put pairs, training pairs, problems and samples together as one dataset repository."""
+    from builders.release import Parts, build
+    from lcb_rb.progress import emit
+
+    configs = build(Parts(pairs, crpl, problems, [*samples, *(more_samples or [])], verdicts, repo_id, version), out)
+    rows = {name: config.counts for name, config in configs.items()}
+    lines = [f"{name} {split}: {count} rows" for name, counts in rows.items() for split, count in counts.items()]
+    emit({"configs": rows, "out": str(out)}, "\n".join([*lines, f"-> {out}"]), as_json=as_json)
+
+
 def _selection(min_chars: int, window: str, excluded: list[Path]) -> "Selection":
     from builders.filters import Selection
     from lcb_rb.sources import read_problems

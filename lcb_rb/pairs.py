@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import ValidationError
 
+from lcb_rb.columns import write_rows
 from lcb_rb.errors import InputError, input_error
 from lcb_rb.schema import PreferencePair, Problem
 
@@ -100,14 +101,20 @@ def from_row(row: dict[str, Any]) -> PreferencePair:
     return PreferencePair.model_validate({**known, "edits": known.get("edits") or ()})
 
 
-def write_pairs(pairs: Sequence[PreferencePair], directory: Path, split: str) -> Path:
+def pair_schema(pairs: Sequence[PreferencePair]) -> pa.Schema:
+    """Returns the columns that the pairs need."""
+    return SCHEMA.append(pa.field("edits", _EDITS)) if any(pair.edits for pair in pairs) else SCHEMA
+
+
+def write_pairs(pairs: Sequence[PreferencePair], directory: Path, split: str, folder: str = "data") -> Path:
     """Writes one split below the directory and returns its file; the same pairs give the same bytes."""
-    schema = SCHEMA.append(pa.field("edits", _EDITS)) if any(pair.edits for pair in pairs) else SCHEMA
-    path = directory / "data" / f"{split}-00000-of-00001.parquet"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    table = pa.Table.from_pylist([to_row(pair) for pair in pairs], schema=schema)
-    pq.write_table(table, path, compression="zstd")
-    return path
+    path = directory / folder / shard_name(split)
+    return write_rows([to_row(pair) for pair in pairs], pair_schema(pairs), path)
+
+
+def shard_name(split: str) -> str:
+    """Returns the name of a split's only file, as the Hub's own tools give it."""
+    return f"{split}-00000-of-00001.parquet"
 
 
 def read_pairs(directory: Path, split: str | None = None) -> list[PreferencePair]:

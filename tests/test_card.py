@@ -14,6 +14,7 @@ from builders.filters import REASONS, Selection
 from builders.inputs import Inputs
 from factories import LONG, make_pair, make_problem, make_sample
 from lcb_rb.errors import InputError
+from lcb_rb.pairs import SCHEMA
 from lcb_rb.schema import Isolation, PreferencePair
 from lcb_rb.window import Window
 
@@ -69,7 +70,11 @@ def test_the_card_of_a_small_build_is_the_golden_one(tmp_path: Path, golden: Cal
 
 def test_the_header_of_a_card_is_read_by_the_hub(tmp_path: Path) -> None:
     lcb_rb.build(small_inputs(tmp_path), tmp_path / "out")
-    assert header((tmp_path / "out" / CARD).read_text(encoding="utf-8")) == {
+    fields = header((tmp_path / "out" / CARD).read_text(encoding="utf-8"))
+    (declared,) = fields.pop("dataset_info")
+    assert declared["config_name"] == "default" and declared["splits"] == [{"name": "test", "num_examples": 2}]
+    assert [column["name"] for column in declared["features"]] == SCHEMA.names
+    assert fields == {
         "pretty_name": "LCB-RB",
         "language": ["en"],
         "license": "other",

@@ -19,7 +19,7 @@ TOKENS = {
 }
 """Regular expressions, for Python and RE2, of what only its owner may know."""
 
-MACHINE_PATH = r"(?<![\w./-])(?:/(?:home|Users)/[\w.-]+/[\w.]|/root/[\w.]|[A-Za-z]:\\+Users\\+\w)"
+MACHINE_PATH = r"(?<![\w./-])(?:/(?:root|(?:home|Users)/[\w.-]+)/[\w.]|[A-Za-z]:\\+Users\\+\w)"
 PATHLESS = frozenset((".jsonl", ".csv", ".tsv"))
 """Suffixes of data, in which paths are part of what a problem says."""
 

@@ -1,0 +1,63 @@
+"""Problems and samples as parquet columns, beside the pairs of `lcb_rb.pairs`."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from lcb_rb.schema import Problem, Result, Sample
+from lcb_rb.writing import dump_json
+
+PROBLEMS = pa.schema(
+    [
+        (name, pa.string())
+        for name in (
+            *("id", "source", "statement", "starter_code", "entry_point", "prompt", "tests", "reference_solution"),
+            *("difficulty", "platform", "date"),
+        )
+    ]
+)
+"""Columns of problems; `tests` is JSON, as kinds of tests have different fields."""
+
+SAMPLES = pa.schema(
+    [
+        *((name, pa.string()) for name in ("id", "problem_id", "model", "reasoning", "place", "code")),
+        ("passed", pa.bool_()),
+        *((name, pa.string()) for name in ("verdict", "isolation")),
+    ]
+)
+"""Columns of samples; verdict and isolation are empty where a stored grade was taken."""
+
+
+def problem_row(problem: Problem) -> dict[str, Any]:
+    """Returns the row of a problem."""
+    row = problem.model_dump(mode="json")
+    return {**row, "tests": dump_json(row["tests"]) if row["tests"] else None}
+
+
+def problem_of(row: Mapping[str, Any]) -> Problem:
+    """Returns the problem of a row.
+
+    Raises:
+        ValueError: a column is missing or has a value that a problem cannot have.
+    """
+    known = {name: row[name] for name in Problem.model_fields if name in row}
+    return Problem.model_validate({**known, "tests": json.loads(row["tests"]) if row["tests"] else None})
+
+
+def sample_row(sample: Sample, result: Result | None) -> dict[str, Any]:
+    """Returns the row of a sample with its grade: of the result where there is one, else the stored one."""
+    row = {name: getattr(sample, name) for name in ("id", "problem_id", "model", "reasoning", "place", "code")}
+    if result is None:
+        return {**row, "passed": sample.passed, "verdict": None, "isolation": None}
+    return {**row, "passed": result.passed, "verdict": result.verdict.value, "isolation": result.isolation.value}
+
+
+def write_rows(rows: Sequence[Mapping[str, Any]], schema: pa.Schema, path: Path) -> Path:
+    """Writes rows as one parquet file and returns it; the same rows give the same bytes."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(pa.Table.from_pylist(list(rows), schema=schema), path, compression="zstd")
+    return path
