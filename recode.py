@@ -139,7 +139,7 @@ def _demo_train(out: Path, seed: int) -> None:
 
 def _demo_score(out: Path, data: str, seed: int) -> "list[Report]":
     """Returns the reports of the trained model and the baselines on one dataset, and writes them."""
-    from lcb_rb.scoring import score_directory
+    from lcb_rb.scoring import score_model
     from lcb_rb.writing import write_text
 
     reports = []
@@ -147,7 +147,7 @@ def _demo_score(out: Path, data: str, seed: int) -> "list[Report]":
         fit_on = out / "crpl" if name == "tfidf" else None
         fitted = f" --fit-on {fit_on}" if fit_on else ""
         command = f"recode score {name} --pairs {out / data}{fitted} --seed {seed}"
-        report = score_directory(name, out / data, fit_on=fit_on, seed=seed, command=command)
+        report = score_model(name, out / data, fit_on=fit_on, seed=seed, command=command)
         write_text(out / "reports" / f"{data}.{Path(name).name}.json", report.model_dump_json(indent=1) + "\n")
         reports.append(report)
     return reports

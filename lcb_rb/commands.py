@@ -18,8 +18,12 @@ RARE = "Rarely needed"
 
 @app.command()
 def score(
-    model: Annotated[str, typer.Argument(help="length, shorter, random, tfidf, or a directory with a reward model.")],
-    pairs: Annotated[Path, typer.Option(help="Directory of pairs.")],
+    model: Annotated[
+        str,
+        typer.Argument(help="length, shorter, random, tfidf, or a reward model: a directory, or its id on the Hub."),
+    ],
+    pairs: Annotated[str, typer.Option(help="Directory of pairs, or id of a dataset on the Hub; id@REVISION pins it.")],
+    config: Annotated[str, typer.Option(help="Part of the dataset.")] = "default",
     split: Annotated[str | None, typer.Option(help="One split of them.", show_default="all")] = None,
     out: Annotated[Path | None, typer.Option(help="File for the report (JSON).")] = None,
     fit_on: Annotated[Path | None, typer.Option(help="Directory of pairs that tfidf learns from.")] = None,
@@ -28,14 +32,14 @@ def score(
 ) -> None:
     """Measure how often a reward model prefers the better reasoning."""
     from lcb_rb.progress import emit
-    from lcb_rb.scoring import score_directory
+    from lcb_rb.scoring import score_model
     from lcb_rb.tables import report_table
     from lcb_rb.writing import require_writable, write_text
 
     if out:
         require_writable(out)
     command = " ".join(["recode", *sys.argv[1:]])
-    report = score_directory(model, pairs, split=split, fit_on=fit_on, seed=seed, command=command)
+    report = score_model(model, pairs, config=config, split=split, fit_on=fit_on, seed=seed, command=command)
     if out:
         write_text(out, report.model_dump_json(indent=1) + "\n")
     summary = report.model_dump(mode="json", exclude={"scores"})

@@ -14,6 +14,9 @@ from lcb_rb.columns import write_rows
 from lcb_rb.errors import InputError, input_error
 from lcb_rb.schema import PreferencePair, Problem
 
+DEFAULT = "default"
+"""Config of natural pairs."""
+
 _MESSAGES = pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))
 _EDITS = pa.list_(
     pa.struct(
@@ -117,29 +120,35 @@ def shard_name(split: str) -> str:
     return f"{split}-00000-of-00001.parquet"
 
 
-def read_pairs(directory: Path, split: str | None = None) -> list[PreferencePair]:
-    """Returns the pairs of one split, or of all splits in the order of their names.
+def folder_of(config: str) -> str:
+    """Returns the folder that holds the files of a config."""
+    return "data" if config == DEFAULT else config
+
+
+def read_pairs(directory: Path, split: str | None = None, config: str = DEFAULT) -> list[PreferencePair]:
+    """Returns the pairs of one split of a config, or of all splits in the order of their names.
 
     Raises:
         InputError: no such directory, split or file, or a row that is not a pair.
     """
-    pairs = [pair for path in pair_files(directory, split) for pair in _read_file(path)]
+    pairs = [pair for path in pair_files(directory, split, config) for pair in _read_file(path)]
     if not pairs:
         raise input_error(directory, "holds no pairs", "build it again")
     _refuse_duplicates(directory, pairs)
     return pairs
 
 
-def pair_files(directory: Path, split: str | None = None) -> list[Path]:
-    """Returns the parquet files of a dataset directory, sorted."""
+def pair_files(directory: Path, split: str | None = None, config: str = DEFAULT) -> list[Path]:
+    """Returns the parquet files of a config of a dataset directory, sorted."""
     if not directory.is_dir():
-        fix = "give a directory made by `recode build`; a Hub dataset is fetched by `hf download`"
+        fix = "give a directory made by `recode build`, or the id of a dataset on the Hub"
         raise input_error(directory, "is not a directory", fix)
     name = re.compile(rf"{'.+' if split is None else re.escape(split)}-\d+-of-\d+\.parquet")
-    files = sorted(path for path in (directory / "data").glob("*.parquet") if name.fullmatch(path.name))
+    folder = folder_of(config)
+    files = sorted(path for path in (directory / folder).glob("*.parquet") if name.fullmatch(path.name))
     if not files:
         wanted = "*" if split is None else split
-        raise input_error(directory, f"has no data/{wanted}-*.parquet", "build it with `recode build`")
+        raise input_error(directory, f"has no {folder}/{wanted}-*.parquet", "build it with `recode build`")
     return files
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from lcb_rb.schema import Accuracy, PassAtK, Report
+from lcb_rb.schema import Accuracy, PassAtK, Provenance, Report
 
 if TYPE_CHECKING:
     from lcb_rb.execution.doctor import Sandbox
@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 
 HEAD = ("n", "problems", "ties", "unscored", "accuracy", "95 % interval", "strict")
 """Columns after the name, as `accuracy_cells` fills them."""
+
+COMMIT_CHARS = 40
+"""Length of a commit's name; a sha256 has 64."""
 
 FEW_PROBLEMS = 20
 """Below this many clusters a percentile bootstrap covers the truth less often than it says."""
@@ -30,10 +33,16 @@ def report_table(report: Report) -> str:
     provenance = report.provenance
     lines += [
         f"scorer {provenance.scorer} ({provenance.scorer_revision})",
-        f"pairs {provenance.data} (sha256 {provenance.data_revision[:16]}), {report.overall.n_problems} problems",
+        f"pairs {provenance.data} ({data_version(provenance)}), {report.overall.n_problems} problems",
         *(f"note: {note}" for note in notes_of(report)),
     ]
     return "\n".join(lines)
+
+
+def data_version(provenance: Provenance) -> str:
+    """Returns which data it was: the commit of a Hub dataset, or the start of the hash of a directory's files."""
+    revision = provenance.data_revision
+    return f"commit {revision}" if len(revision) == COMMIT_CHARS else f"sha256 {revision[:16]}"
 
 
 def comparison_table(reports: Sequence[Report]) -> str:

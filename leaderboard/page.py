@@ -6,7 +6,7 @@ from pathlib import Path
 
 from lcb_rb import __version__
 from lcb_rb.schema import Accuracy, Report
-from lcb_rb.tables import HEAD, accuracy_cells, notes_of, ranked_reports
+from lcb_rb.tables import HEAD, accuracy_cells, data_version, notes_of, ranked_reports
 from lcb_rb.templates import fill
 
 TEMPLATE = Path(__file__).parent / "page.html"
@@ -65,6 +65,6 @@ def _facts(report: Report) -> list[str]:
     provenance = report.provenance
     basis = f"{report.overall.n} pairs over {report.overall.n_problems} problems, {provenance.data}"
     return [
-        f"{basis}, sha256 {provenance.data_revision[:16]}, seed {provenance.seed}; {provenance.command}",
+        f"{basis}, {data_version(provenance)}, seed {provenance.seed}; {provenance.command}",
         *(f"{provenance.scorer}: {note}" for note in notes_of(report)),
     ]

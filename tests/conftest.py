@@ -1,9 +1,13 @@
-"""The flag that refreshes golden files, and the fixture that reads them."""
+"""The flag that refreshes golden files, the fixture that reads them, and a Hub on the loopback."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from hub import HubServer
 
 DATA = Path(__file__).parent / "data"
 
@@ -22,3 +26,12 @@ def golden(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
         assert text == (DATA / name).read_text(encoding="utf-8")
 
     return check
+
+
+@pytest.fixture(params=["off", "local"], ids=["lfs", "xet"])
+def hub(request: pytest.FixtureRequest, tmp_path: Path) -> "Iterator[HubServer]":
+    """An empty Hub, once with plain LFS and once with Xet."""
+    from hub import running
+
+    with running(tmp_path / "hub", xet=request.param) as server:
+        yield server

@@ -61,11 +61,14 @@ def make_pair(pair_id: str = "p1/a", **fields: Any) -> PreferencePair:
 
 
 def run_recode(
-    *arguments: str | Path, cwd: Path | None = None, timeout: float = 300
+    *arguments: str | Path,
+    cwd: Path | None = None,
+    timeout: float = 300,
+    environment: dict[str, str] | None = None,
 ) -> subprocess.CompletedProcess[str]:
-    """Runs `recode` in a process of its own."""
+    """Runs `recode` in a process of its own, with this one's environment or another."""
     command = [sys.executable, "-m", "recode", *map(str, arguments)]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "200", "NO_COLOR": "1"}
+    environment = {**(environment or os.environ), "PYTHONPATH": str(ROOT), "COLUMNS": "200", "NO_COLOR": "1"}
     return subprocess.run(
         command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=timeout, check=False
     )

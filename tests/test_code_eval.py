@@ -1,12 +1,12 @@
-"""References of `evaluate`'s code_eval: mapped for sure, or refused with the reason; the module that takes them."""
+"""References of `evaluate`'s code_eval: mapped for sure, or refused with the reason; the candidates that they judge."""
 
 import json
-import subprocess
-import sys
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from factories import ROOT, make_problem
+from factories import make_problem
 from lcb_rb.errors import InputError
 from lcb_rb.execution import Limits, grade
 from lcb_rb.metrics.candidates import grade_candidates
@@ -53,6 +53,8 @@ REFUSED = [
     ("print(add(2, 3))", "asserts nothing"),
     ("if add(2, 3) != 5:\n    raise ValueError", "could be taken for a broken test"),
 ]
+TEST = "assert add(2, 3) == 5"
+NAN = float("nan")
 RIGHT, WRONG = "def add(a, b): return a + b", "def add(a, b): return a * b"
 
 
@@ -77,60 +79,100 @@ def test_an_unclear_reference_is_refused(reference, reason):
         code_eval.problem(reference, "0")
 
 
+def graded(predictions, references, k=None):
+    return grade_candidates(predictions, references, k, grader=fake_grader)
+
+
 def test_an_error_of_one_reference_leaves_the_others_graded():
-    found = grade_candidates([[RIGHT, WRONG], [RIGHT, RIGHT]], ["assert add(2, 3) == 5", "assert"], [1], fake_grader)
+    found, results = graded([[RIGHT, WRONG], [RIGHT, RIGHT]], [TEST, "assert"], [1])
     assert (found["pass@1"], found["n_samples"], found["n_ungraded"]) == (0.5, 2, 2)
     assert len(found["errors"]) == 1 and "reference 1" in found["errors"][0]
-    assert [result["passed"] for result in found["problems"][1]["results"]] == [None, None]
+    assert [result["passed"] for _, result in results[1]] == [None, None]
 
 
-def test_a_k_beyond_the_candidates_is_left_out():
-    found = grade_candidates([[RIGHT, WRONG], [WRONG]], ["assert add(2, 3) == 5"] * 2, [1, 2], fake_grader)
-    assert found["pass@1"] == 0.25 and "pass@2" not in found
+def test_a_k_beyond_the_candidates_of_a_problem_names_it():
+    known = make_problem("double").model_dump_json()
+    with pytest.raises(ValueError, match=r"problem 1: pass@2 needs 2 candidates, there are 1; give more"):
+        graded([[RIGHT, WRONG], [WRONG]], [TEST] * 2, [1, 2])
+    with pytest.raises(ValueError, match=r"problem 1 \('double'\): pass@2 needs 2 candidates, there are 1"):
+        graded([[RIGHT, WRONG], [WRONG]], [TEST, known], [2])
+
+
+def test_a_k_too_large_is_refused_before_anything_runs():
+    def never(items):
+        raise AssertionError("a program was run")
+
+    with pytest.raises(ValueError, match="needs 2 candidates"):
+        grade_candidates([[RIGHT]], [TEST], [2], grader=never)
+
+
+def test_without_k_those_of_the_default_that_fit_are_given():
+    found, _ = graded([[RIGHT, WRONG] * 5, [WRONG] * 100], [TEST] * 2)
+    assert [name for name in found if name.startswith("pass@")] == ["pass@1", "pass@10"]
+    assert (found["pass@1"], found["pass@10"]) == (0.25, 0.5)
     assert found["intervals"]["pass@1"]["low"] == 0.0
 
 
 def test_a_failing_instrument_is_no_wrong_answer():
-    found = grade_candidates([[RIGHT, "?"], ["?", "?"]], ["assert add(2, 3) == 5"] * 2, [1, 2], fake_grader)
-    assert (found["pass@1"], found["n_problems"]["pass@1"]) == (1.0, 1)
-    assert (found["pass@2"], found["n_problems"]["pass@2"], found["n_ungraded"]) == (None, 0, 3)
-    json.dumps(found)
+    found, results = graded([[RIGHT, "?"], ["?", "?"]], [TEST] * 2, [1, 2])
+    assert (found["pass@1"], found["n_problems"]["pass@1"], found["n_unscored"]["pass@1"]) == (1.0, 1, 1)
+    assert (found["pass@2"], found["n_problems"]["pass@2"], found["n_unscored"]["pass@2"]) == (None, 0, 2)
+    assert found["n_ungraded"] == 3
+    assert [problem["pass@1"] for problem in found["problems"]] == [1.0, None]
+    assert results[0][1][1]["result"] == "ungraded: UNGRADED"
+    json.dumps([found, results])
 
 
-def test_references_may_be_problems_as_json():
+@settings(deadline=None, max_examples=100)
+@given(
+    st.lists(st.lists(st.sampled_from([RIGHT, WRONG, "?", None, NAN]), min_size=1, max_size=5), min_size=1, max_size=5)
+)
+def test_every_candidate_is_counted_once_and_a_missing_one_is_as_a_failing_instrument(predictions):
+    found, results = graded(predictions, [TEST] * len(predictions), [1])
+    assert found["n_samples"] + found["n_ungraded"] == sum(map(len, predictions))
+    assert found["n_problems"]["pass@1"] + found["n_unscored"]["pass@1"] == len(predictions)
+    words = {
+        RIGHT: "passed",
+        WRONG: "failed: WRONG_ANSWER",
+        "?": "ungraded: UNGRADED",
+        None: "ungraded: no candidate was given",
+        NAN: "ungraded: no candidate was given",
+    }
+    assert [[words[program] for program in programs] for programs in predictions] == [
+        [result["result"] for _, result in results[task]] for task in range(len(predictions))
+    ]
+    replaced = [[program if isinstance(program, str) else "?" for program in programs] for programs in predictions]
+    assert graded(replaced, [TEST] * len(predictions), [1]).scores == found
+
+
+@pytest.mark.parametrize("missing", [None, float("nan"), ""])
+def test_a_missing_reference_leaves_its_candidates_ungraded(missing):
+    found, _ = graded([[RIGHT], [RIGHT]], [TEST, missing], [1])
+    assert (found["pass@1"], found["n_unscored"]["pass@1"]) == (1.0, 1)
+    assert found["errors"] == ["reference 1: it is missing; give test code, or a problem as JSON"]
+
+
+def test_references_may_be_problems_and_tests():
     broken = json.dumps({"id": "p", "tests": {"kind": "stdin"}})
-    good = make_problem().model_dump_json()
-    found = grade_candidates([[RIGHT], [RIGHT]], [good, broken], [1], fake_grader)
-    assert found["pass@1"] == 1.0
-    assert "reference 1: field" in found["errors"][0]
+    references = [make_problem(), make_problem().model_dump_json(), make_problem().tests.model_dump_json(), broken]
+    found, _ = graded([[RIGHT]] * 4, references, [1])
+    assert [problem["n"] for problem in found["problems"]] == [1, 1, 1, 0]
+    assert [problem["problem_id"] for problem in found["problems"]] == ["p1", "p1", "2", "3"]
+    assert len(found["errors"]) == 1 and "reference 3: field" in found["errors"][0]
 
 
-@pytest.mark.parametrize(("predictions", "k"), [([], 1), ([[]], 1), ([[RIGHT]], 0), ([[RIGHT]] * 2, 1)])
-def test_bad_requests_are_errors(predictions, k):
-    references = ["assert add(2, 3) == 5"] * min(len(predictions), 1)
-    with pytest.raises(ValueError, match=r"no problems|k must|references"):
-        grade_candidates(predictions, references, [k], fake_grader)
-
-
-def test_evaluate_loads_the_module_from_its_folder_offline(tmp_path):
-    pytest.importorskip("evaluate")
-    code = f"""
-import evaluate, json
-module = evaluate.load("lcb_rb/metrics/pass_at_k/pass_at_k.py")
-found = module.compute(predictions=[[{RIGHT!r}, {WRONG!r}]], references=["assert add(2, 3) == 5"], k=[1, 2])
-print(json.dumps(found))
-"""
-    environment = {"HF_HOME": str(tmp_path), "HF_HUB_OFFLINE": "1", "HF_EVALUATE_OFFLINE": "1", "PATH": "/usr/bin:/bin"}
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=ROOT,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=200,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    found = json.loads(done.stdout.splitlines()[-1])
-    assert (found["pass@1"], found["pass@2"], found["n_ungraded"]) == (0.5, 1.0, 0)
-    assert [result["verdict"] for result in found["problems"][0]["results"]] == ["ACCEPTED", "WRONG_ANSWER"]
+@pytest.mark.parametrize(
+    ("predictions", "k", "reason"),
+    [
+        ([], 1, "no problems"),
+        ([[RIGHT], []], 1, "problem 1 has no candidates"),
+        ([[RIGHT], None], 1, "problem 1 has no candidates"),
+        ([[RIGHT]], 0, "k must be 1 or more"),
+        ([[RIGHT]] * 3, 1, "candidates of 3 problems but 2 references"),
+        ([RIGHT, RIGHT], 1, "problem 0: predictions must hold a list"),
+        ([[RIGHT], [5]], 1, "problem 1: a candidate is a int"),
+    ],
+)
+def test_bad_requests_are_errors(predictions, k, reason):
+    with pytest.raises(ValueError, match=reason):
+        graded(predictions, [TEST] * min(len(predictions), 2), [k])

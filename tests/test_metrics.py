@@ -2,13 +2,18 @@
 
 import numpy as np
 import pytest
+import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lcb_rb.metrics import clustered_interval, pairwise_accuracy
+from lcb_rb.metrics import clustered_interval, length_correlation, mean_margin, pairwise_accuracy, pairwise_summary
 
 SCORES = st.one_of(st.none(), st.floats(), st.integers(-3, 3).map(float))
 ROWS = st.lists(st.tuples(SCORES, SCORES, st.sampled_from(["a", "b", "c"])), min_size=1, max_size=40)
+LENGTHS = st.one_of(st.none(), st.integers(0, 9))
+FULL_ROWS = st.lists(
+    st.tuples(SCORES, SCORES, LENGTHS, LENGTHS, st.sampled_from(["a", "b", 3])), min_size=1, max_size=40
+)
 
 
 @settings(deadline=None, max_examples=200)
@@ -70,6 +75,105 @@ def test_equal_values_in_a_cluster_widen_the_interval():
     together = clustered_interval(np.array(wins * 10), [f"p{i % 5}" for i in range(50)])
     assert apart and together
     assert together.high - together.low > 2 * (apart.high - apart.low)
+
+
+@settings(deadline=None, max_examples=100)
+@given(ROWS)
+def test_a_growing_change_of_scale_keeps_the_accuracy(rows):
+    chosen, rejected, problems = zip(*rows, strict=True)
+    finite = sorted({score for score in (*chosen, *rejected) if score is not None and np.isfinite(score)})
+    rank = {score: float(place) for place, score in enumerate(finite)}
+    ranked = [[score if score is None else rank.get(score, score) for score in side] for side in (chosen, rejected)]
+    assert pairwise_accuracy(*ranked, problems, resamples=10) == pairwise_accuracy(
+        chosen, rejected, problems, resamples=10
+    )
+
+
+@settings(deadline=None, max_examples=200)
+@given(FULL_ROWS)
+def test_swapping_every_pair_changes_the_sign_of_the_margin_and_keeps_the_length_correlation(rows):
+    chosen, rejected, longer, shorter, _ = zip(*rows, strict=True)
+    margin, correlation = mean_margin(chosen, rejected), length_correlation(chosen, rejected, longer, shorter)
+    swapped = mean_margin(rejected, chosen)
+    assert swapped == (None if margin is None else -margin)
+    assert correlation is None or -1 <= correlation <= 1
+    assert length_correlation(rejected, chosen, shorter, longer) == (
+        None if correlation is None else pytest.approx(correlation, abs=1e-9)
+    )
+    opposite = length_correlation(chosen, rejected, shorter, longer)
+    assert opposite == (None if correlation is None else pytest.approx(-correlation, abs=1e-9))
+
+
+@settings(deadline=None, max_examples=100)
+@given(FULL_ROWS)
+def test_subsets_share_out_all_pairs(rows):
+    chosen, rejected, _, _, names = zip(*rows, strict=True)
+    found = pairwise_summary(chosen, rejected, subsets=names, resamples=5)
+    for count in ("n", "n_unscored", "n_ties"):
+        assert sum(part[count] for part in found["subsets"].values()) == found[count]
+    for name, part in found["subsets"].items():
+        index = [i for i, own in enumerate(names) if str(own) == name]
+        alone = pairwise_summary([chosen[i] for i in index], [rejected[i] for i in index], resamples=5)
+        assert {**part, "subsets": {}, "interval": None} == {**alone, "interval": None}
+
+
+@settings(deadline=None, max_examples=100)
+@given(FULL_ROWS, st.sampled_from([None, float("nan"), float("inf")]))
+def test_an_unscored_pair_changes_nothing_but_its_count(rows, broken):
+    chosen, rejected, longer, shorter, names = (list(column) for column in zip(*rows, strict=True))
+    before = pairwise_summary(
+        chosen, rejected, groups=names, chosen_lengths=longer, rejected_lengths=shorter, resamples=5
+    )
+    after = pairwise_summary(
+        [*chosen, broken],
+        [*rejected, 1.0],
+        groups=[*names, "new"],
+        chosen_lengths=[*longer, 5],
+        rejected_lengths=[*shorter, 3],
+        resamples=5,
+    )
+    assert after == {**before, "n": before["n"] + 1, "n_unscored": before["n_unscored"] + 1}
+
+
+def test_the_length_correlation_is_pearsons_over_differences():
+    generator = np.random.default_rng(0)
+    chosen, rejected, longer, shorter = generator.normal(size=(4, 50))
+    wanted = scipy.stats.pearsonr(chosen - rejected, longer - shorter).statistic
+    assert length_correlation(chosen, rejected, longer, shorter) == pytest.approx(wanted, abs=1e-14)
+    assert length_correlation([*chosen, None, 1], [*rejected, 9, 1], [*longer, 1, None], [*shorter, 9, 1]) == (
+        pytest.approx(wanted, abs=1e-14)
+    )
+
+
+def test_a_length_correlation_is_not_made_of_rounding():
+    rejected = np.random.default_rng(0).normal(size=50)
+    assert length_correlation(rejected + 0.1, rejected, np.arange(50.0), np.zeros(50)) is None
+    assert length_correlation([1, 2, 3], [0, 0, 0], [7, 8, 9], [4, 5, 6]) is None
+    assert length_correlation([1, 2], [0, 0], [7, 9], [4, 5]) is None
+    assert length_correlation([0, 0, 0], [0, 0, 0], [7, 8, 9], [4, 5, 7]) is None
+
+
+def test_the_mean_margin_is_chosen_minus_rejected_over_scored_pairs():
+    assert mean_margin([2.5, None, 0.0], [0.5, 1.0, 1.0]) == 0.5
+    assert mean_margin([None], [1.0]) is None
+
+
+def test_margins_beyond_floats_are_no_number():
+    assert mean_margin([1.7e308], [-1.7e308]) is None
+    assert length_correlation([1.7e308, -1.7e308, 0], [-1.7e308, 1.7e308, 0], [3, 1, 2], [0, 0, 0]) == pytest.approx(1)
+
+
+@pytest.mark.parametrize("groups", [[1, 1, 2], ["1", "1", "2"], np.array([1, 1, 2])])
+def test_integers_and_texts_name_the_same_groups(groups):
+    assert pairwise_summary([1, 2, 3], [0, 3, 1], groups=groups) == pairwise_summary(
+        [1, 2, 3], [0, 3, 1], groups=["1", "1", "2"]
+    )
+
+
+@pytest.mark.parametrize("lacking", [None, float("nan"), ""])
+def test_a_pair_without_a_group_is_named(lacking):
+    with pytest.raises(ValueError, match="groups: pair 1 has none"):
+        pairwise_summary([1, 2], [0, 3], groups=["a", lacking])
 
 
 def coverage(n_problems, pairs_each, trials=300):

@@ -1,1 +1,1 @@
-"""The Hub: `publish` puts a directory there, `fetch_pairs` and `fetch_model` take pairs and reward models from it."""
+"""The Hub: `publish.publish` puts a directory there, `fetch` takes pairs and reward models from it."""

@@ -13,13 +13,12 @@ CARD = "README.md"
 _BLOCK = re.compile(r"\s*---[ \t]*\r?\n(?P<yaml>.*?)\r?\n---[ \t]*(?:\r?\n|$)(?P<body>.*)", re.DOTALL)
 
 
-def read_card(directory: Path) -> tuple[dict[str, Any], str]:
-    """Returns the metadata and the text of a directory's card.
+def read_card(path: Path) -> tuple[dict[str, Any], str]:
+    """Returns the metadata and the text of a card.
 
     Raises:
         InputError: there is no card, or its YAML is broken; the line is named.
     """
-    path = directory / CARD
     if not path.is_file():
         raise input_error(path, "is missing", "write a card with a block of YAML at its top")
     try:

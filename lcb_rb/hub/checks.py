@@ -1,14 +1,13 @@
 """What is checked of a directory before the first request."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lcb_rb.errors import InputError
-from lcb_rb.hub.cards import read_card
+from lcb_rb.hub.cards import CARD, read_card
 from lcb_rb.hub.dataset_checks import check_dataset
-from lcb_rb.hub.files import file_names
+from lcb_rb.hub.files import Files
 from lcb_rb.hub.model_checks import check_model, refuse_pickles
 from lcb_rb.hub.secrets import refuse_secrets
 from lcb_rb.hub.space_checks import check_space, refuse_tag
@@ -16,40 +15,38 @@ from lcb_rb.hub.space_checks import check_space, refuse_tag
 if TYPE_CHECKING:
     from lcb_rb.hub.remote import Target
 
-_CHECKS: dict[str, Callable[[Path, list[str], dict[str, Any]], None]] = {
+_CHECKS: dict[str, Callable[[Files, dict[str, Any]], None]] = {
     "dataset": check_dataset,
     "model": check_model,
     "space": check_space,
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Checked:
-    """A directory that may be published."""
+def check(files: Files, target: "Target", directory: Path) -> dict[str, Any]:
+    """Returns the metadata of the card, after a look at everything that is to be published.
 
-    names: list[str]
-    """Of its files."""
-    sdk: str | None
-    """Of a Space."""
-
-
-def check(directory: Path, target: "Target") -> Checked:
-    """Returns what is to be published, after a look at all of it.
+    Args:
+        files: What is to be published.
+        target: Where to.
+        directory: Where it comes from, for messages.
 
     Raises:
-        InputError: the target, or a file: which, why, and what to do.
+        InputError: a file: which, why, and what to do.
     """
-    _check_target(target)
-    names = file_names(directory)
-    refuse_pickles(directory, names)
-    card, _ = read_card(directory)
-    _CHECKS[target.type](directory, names, card)
-    refuse_secrets(directory, names)
+    refuse_pickles(files)
+    card, _ = read_card(files.get(CARD, directory / CARD))
+    _CHECKS[target.type](files, card)
+    refuse_secrets(files)
     refuse_tag(target.tag, card)
-    return Checked(names, card.get("sdk"))
+    return card
 
 
-def _check_target(target: "Target") -> None:
+def check_target(target: "Target") -> None:
+    """Refuses a wrong request.
+
+    Raises:
+        InputError: the id is none, or options contradict each other.
+    """
     from huggingface_hub.errors import HFValidationError
     from huggingface_hub.utils._validators import validate_repo_id
 

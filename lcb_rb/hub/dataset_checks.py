@@ -1,6 +1,6 @@
 """What is checked of a dataset before it is published: its card's configs, and that every file is what they say."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -10,29 +10,28 @@ import pyarrow.parquet as pq
 
 from lcb_rb.errors import input_error
 from lcb_rb.hub.cards import CARD, require
+from lcb_rb.hub.files import Files
 
 
-def check_dataset(directory: Path, names: list[str], card: dict[str, Any]) -> None:
+def check_dataset(files: Files, card: dict[str, Any]) -> None:
     """Refuses a dataset that the Hub or `load_dataset` would not take.
 
     Raises:
         InputError: the card, a data file, or a program in the root, which makes a dataset unloadable.
     """
-    path = directory / CARD
+    path = files[CARD]
     require(card, ("license",), path)
-    for name in names:
+    for name in files:
         if name.endswith(".py") and "/" not in name:
-            raise input_error(directory / name, "is a program in the root of a dataset", "remove it")
-    schemas = {name: _schema(directory / name) for name in names if name.endswith(".parquet")}
+            raise input_error(files[name], "is a program in the root of a dataset", "remove it")
+    schemas = {name: _schema(files[name]) for name in files if name.endswith(".parquet")}
     declared = _declared(card, path)
     for config in _configs(card, path):
-        of_config = list(_files_of(config, names, path))
-        _refuse_unlike(directory, [name for name in of_config if name in schemas], schemas)
+        tables = {files[name]: schemas[name] for name in _files_of(config, files, path) if name in schemas}
+        _refuse_unlike(tables)
         features = declared.get(config["config_name"]) or (declared.get("") if len(declared) == 1 else None)
-        if features is not None:
-            for name in of_config:
-                if name in schemas:
-                    _refuse_undeclared(directory / name, schemas[name], features)
+        for table, schema in tables.items() if features is not None else ():
+            _refuse_undeclared(table, schema, features)
 
 
 def _schema(path: Path) -> pa.Schema:
@@ -60,7 +59,7 @@ def _configs(card: dict[str, Any], path: Path) -> list[dict[str, Any]]:
     return configs
 
 
-def _files_of(config: dict[str, Any], names: list[str], path: Path) -> Iterator[str]:
+def _files_of(config: dict[str, Any], names: Iterable[str], path: Path) -> Iterator[str]:
     """Yields the files of a config, and refuses a pattern that none has."""
     entries = config.get("data_files") or []
     for entry in [entries] if isinstance(entries, str | dict) else entries:
@@ -104,13 +103,14 @@ def _refuse_undeclared(path: Path, schema: pa.Schema, declared: pa.Schema) -> No
             raise input_error(path, f"is {found}, declared as {wanted}", "build it again", field=name)
 
 
-def _refuse_unlike(directory: Path, names: list[str], schemas: dict[str, pa.Schema]) -> None:
+def _refuse_unlike(tables: dict[Path, pa.Schema]) -> None:
     """Refuses files of one config that differ in their columns."""
-    for name in names[1:]:
-        other = set(schemas[names[0]].names) ^ set(schemas[name].names)
+    first = next(iter(tables), None)
+    for path, schema in tables.items():
+        other = sorted(set(tables[first].names) ^ set(schema.names)) if first else []
         if other:
-            what = f"is not a column of both this file and {names[0]}"
-            raise input_error(directory / name, what, "build it again", field=sorted(other)[0])
+            what = f"is not a column of both this file and {first.name if first else ''}"
+            raise input_error(path, what, "build it again", field=other[0])
 
 
 def _kind(kind: pa.DataType) -> str:

@@ -2,6 +2,7 @@
 
 import logging
 import random
+import re
 import time
 from collections.abc import Callable
 from typing import TypeVar
@@ -11,6 +12,7 @@ from huggingface_hub.errors import (
     GatedRepoError,
     HfHubHTTPError,
     HFValidationError,
+    LocalEntryNotFoundError,
     LocalTokenNotFoundError,
     OfflineModeIsEnabled,
     RepositoryNotFoundError,
@@ -31,13 +33,18 @@ MOVED = frozenset((409, 412))
 HUB_ERRORS = (HfHubHTTPError, HFValidationError, httpx2.HTTPError, OSError, RuntimeError)
 """What the clients raise for a request that failed; hf_xet raises RuntimeError."""
 
+_WRITTEN_STATUS = re.compile(r"HTTP status (?:client|server) error \((\d{3}) ")
+
 _LOG = logging.getLogger(__name__)
 _Found = TypeVar("_Found")
 
 
 def status_of(error: BaseException) -> int | None:
-    """Returns the HTTP status that an error stands for, None where there was no answer."""
-    return error.response.status_code if isinstance(error, HfHubHTTPError) else None
+    """Returns the HTTP status that an error stands for, None where there was no answer; hf_xet only writes it."""
+    if isinstance(error, HfHubHTTPError):
+        return error.response.status_code
+    found = _WRITTEN_STATUS.search(str(error))
+    return int(found[1]) if found else None
 
 
 def passes(error: BaseException) -> bool:
@@ -92,12 +99,19 @@ def explained(error: BaseException, place: str) -> RecodeError:
         return InputError(f"{place}: no token; log in with `hf auth login` or set HF_TOKEN")
     if isinstance(error, HFValidationError):
         return InputError(f"{place}: is no repository id; give it as owner/name")
+    if isinstance(error, LocalEntryNotFoundError):
+        return HubError(f"{place}: is not in the cache, and the Hub was not reached; run it once with the network")
+    if isinstance(error, OSError) and error.filename:
+        return InputError(f"{error.filename}: cannot be read or written ({error.strerror}); mend it and run it again")
     status = status_of(error)
     return _of_status(status, error, place) if status else _unreachable(error, place)
 
 
 def _of_status(status: int, error: BaseException, place: str) -> RecodeError:
     said = first_line(error)
+    if status == 403 and not isinstance(error, HfHubHTTPError):
+        what = "the upload is refused: over a limit of the account, or without the right to write"
+        return InputError(f"{place}: {what} ({said}); free space, or use another token")
     if status == 401:
         return InputError(f"{place}: the token is not valid; make a new one and log in with `hf auth login`")
     if status in (402, 413) or (status == 403 and any(word in said.lower() for word in ("storage", "quota", "limit"))):

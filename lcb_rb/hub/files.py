@@ -17,6 +17,9 @@ IGNORED = frozenset((".git", ".cache", ".DS_Store", ".ipynb_checkpoints", "__pyc
 
 CHUNK = 2**20
 
+Files = dict[str, Path]
+"""Where files lie, by their path in the repository."""
+
 _SHARD = re.compile(r"(?P<stem>.+)-\d{5}-of-(?P<count>\d{5})(?P<suffix>\.\w+)")
 
 
@@ -44,30 +47,29 @@ class LocalFile:
         return other.blob_id == self.git_sha1
 
 
-def file_names(directory: Path) -> list[str]:
-    """Returns the paths of all files to publish, relative, with slashes, sorted.
+def files_of(directory: Path) -> Files:
+    """Returns all files to publish, by their path in the repository, sorted.
 
     Raises:
         InputError: no such directory, nothing in it, or something that is neither file nor directory.
     """
     if not directory.is_dir():
         raise input_error(directory, "is not a directory", "give the directory to publish")
-    names = []
+    files = {}
     for path in sorted(directory.rglob("*")):
         relative = path.relative_to(directory)
         if IGNORED.intersection(relative.parts) or (path.is_dir() and not path.is_symlink()):
             continue
         if path.is_symlink() or not path.is_file():
             raise input_error(path, "is a link or no regular file", "replace it with a copy, or remove it")
-        names.append(relative.as_posix())
-    if not names:
+        files[relative.as_posix()] = path
+    if not files:
         raise input_error(directory, "holds no files", "give the directory to publish")
-    return names
+    return files
 
 
-def local_file(directory: Path, name: str) -> LocalFile:
+def local_file(name: str, path: Path) -> LocalFile:
     """Returns a file with its hashes."""
-    path = directory / name
     size = path.stat().st_size
     sha256, sha1 = hashlib.sha256(), hashlib.sha1(f"blob {size}\0".encode(), usedforsecurity=False)
     with path.open("rb") as stream:

@@ -7,6 +7,7 @@ from typing import Any
 
 from lcb_rb.errors import input_error
 from lcb_rb.hub.cards import CARD, require
+from lcb_rb.hub.files import Files
 
 PICKLES = frozenset((".bin", ".ckpt", ".dill", ".joblib", ".pickle", ".pkl", ".pt", ".pth", ".pyt", ".npy", ".npz"))
 """Suffixes of files that run code when they are loaded, or may."""
@@ -14,39 +15,36 @@ PICKLES = frozenset((".bin", ".ckpt", ".dill", ".joblib", ".pickle", ".pkl", ".p
 _INDEX = ".safetensors.index.json"
 
 
-def check_model(directory: Path, names: list[str], card: dict[str, Any]) -> None:
+def check_model(files: Files, card: dict[str, Any]) -> None:
     """Refuses a model that could not be loaded, or not without running code.
 
     Raises:
         InputError: the card, a file that holds code, or weights that are missing or damaged.
     """
-    require(card, ("license",), directory / CARD)
-    for name in names:
+    require(card, ("license",), files[CARD])
+    directory = files[CARD].parent
+    for name, path in files.items():
         if name.endswith(".py"):
-            raise input_error(directory / name, "is code; models are loaded without any", "remove it")
-    config = _object(directory / "config.json")
-    if config.get("auto_map"):
-        raise input_error(
-            directory / "config.json", "names code to run", "use a model of transformers", field="auto_map"
-        )
-    weights = [name for name in names if name.endswith(".safetensors")]
-    if not weights:
-        raise input_error(directory, "holds no .safetensors weights", "save it with save_pretrained")
-    for name in weights:
-        _check_weights(directory / name)
-    for name in names:
-        if name.endswith(_INDEX):
-            _check_index(directory / name)
+            raise input_error(path, "is code; models are loaded without any", "remove it")
+    config = files.get("config.json", directory / "config.json")
+    if _object(config).get("auto_map"):
+        raise input_error(config, "names code to run", "use a model of transformers", field="auto_map")
+    if not any(name.endswith(".safetensors") for name in files):
+        raise input_error(config.parent, "holds no .safetensors weights", "save it with save_pretrained")
+    for name, path in files.items():
+        if name.endswith(".safetensors"):
+            _check_weights(path)
+        elif name.endswith(_INDEX):
+            _check_index(path)
 
 
-def refuse_pickles(directory: Path, names: list[str]) -> None:
+def refuse_pickles(files: Files) -> None:
     """Refuses pickles, of any name; no kind of repository needs one.
 
     Raises:
         InputError: the first of them.
     """
-    for name in names:
-        path = directory / name
+    for path in files.values():
         if path.suffix.lower() in PICKLES or _is_pickle(path):
             fix = "remove it; weights are saved as safetensors"
             raise input_error(path, "is a pickle, which can run code when it is loaded", fix)

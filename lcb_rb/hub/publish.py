@@ -1,6 +1,7 @@
 """Publishing a directory: checked here, one commit, read back, tagged."""
 
 import random
+import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -9,9 +10,10 @@ from pathlib import Path
 from huggingface_hub.hf_api import RepoFile
 
 from lcb_rb.errors import HubError, InputError
-from lcb_rb.hub.checks import check
+from lcb_rb.hub.checks import check, check_target
 from lcb_rb.hub.failures import ATTEMPTS, HUB_ERRORS, MOVED, explained, passes, pause, status_of
-from lcb_rb.hub.files import LocalFile, changed, local_file, stale
+from lcb_rb.hub.files import LocalFile, changed, files_of, local_file, stale
+from lcb_rb.hub.model_card import model_files
 from lcb_rb.hub.remote import Remote, Target
 
 MOST_RACES = 100
@@ -38,7 +40,7 @@ class Published:
     """Revision of the pull request that holds it."""
 
 
-def publish(directory: Path, target: Target, token: str | None = None) -> Published:
+def publish(directory: Path, target: Target, token: str | None = None, endpoint: str | None = None) -> Published:
     """Makes a revision of a Hub repository hold the files of a directory, all of them or none.
 
     The directory is checked before the first request. What is not in it stays in the repository, but for shards and
@@ -49,18 +51,24 @@ def publish(directory: Path, target: Target, token: str | None = None) -> Publis
         directory: Dataset, model or Space; `lcb_rb.hub.checks` says what is checked.
         target: Where to.
         token: Of the Hub; the one of `hf auth login` or HF_TOKEN when None.
+        endpoint: Of the Hub; HF_ENDPOINT or the public one when None.
 
     Raises:
         InputError: a file, the card, the token or the target is wrong.
         HubError: the Hub failed for too long; the same call finishes the work.
     """
-    checked = check(directory, target)
-    files = [local_file(directory, name) for name in checked.names]
-    target = replace(target, sdk=checked.sdk)
-    try:
-        return _Publication(files, Remote(target, token)).run()
-    except HUB_ERRORS as error:
-        raise explained(error, target.place) from error
+    check_target(target)
+    with tempfile.TemporaryDirectory(prefix="recode-") as made:
+        paths = files_of(directory)
+        if target.type == "model":
+            paths |= model_files(directory, paths, target.repo_id, Path(made))
+        card = check(paths, target, directory)
+        files = [local_file(name, path) for name, path in sorted(paths.items())]
+        remote = Remote(replace(target, sdk=card.get("sdk")), token, endpoint)
+        try:
+            return _Publication(files, remote).run()
+        except HUB_ERRORS as error:
+            raise explained(error, target.place) from error
 
 
 class _Publication:

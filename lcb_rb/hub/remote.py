@@ -49,10 +49,10 @@ class Target:
 class Remote:
     """The repository of a target."""
 
-    def __init__(self, target: Target, token: str | None = None) -> None:
+    def __init__(self, target: Target, token: str | None = None, endpoint: str | None = None) -> None:
         """Makes no request yet."""
         self.target = target
-        self._api = HfApi(token=token, library_name="lcb-rb", library_version=__version__)
+        self._api = HfApi(endpoint=endpoint, token=token, library_name="lcb-rb", library_version=__version__)
         self._where: dict[str, Any] = {"repo_id": target.repo_id, "repo_type": target.type}
 
     def url(self, revision: str) -> str:

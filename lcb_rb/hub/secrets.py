@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from lcb_rb.errors import input_error
+from lcb_rb.hub.files import Files
 
 TOKENS = {
     "a Hugging Face token": r"\b(?:hf_[A-Za-z0-9]{20,}|api_org_[A-Za-z0-9]{20,})",
@@ -32,14 +33,13 @@ _PATH = re.compile(MACHINE_PATH)
 _CHUNK, _OVERLAP = 2**22, 2**12
 
 
-def refuse_secrets(directory: Path, names: list[str]) -> None:
+def refuse_secrets(files: Files) -> None:
     """Refuses files that tell more than they should.
 
     Raises:
         InputError: the first such file, its line, and what it holds; never the secret itself.
     """
-    for name in names:
-        path = directory / name
+    for path in files.values():
         if path.name in PRIVATE_NAMES or path.suffix in PRIVATE_SUFFIXES:
             raise input_error(path, "is a file for credentials", "remove it")
         if path.suffix == ".parquet":

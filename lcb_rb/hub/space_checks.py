@@ -7,29 +7,30 @@ from typing import Any
 
 from lcb_rb.errors import input_error
 from lcb_rb.hub.cards import CARD, require
+from lcb_rb.hub.files import Files
 
 SDKS = ("static", "gradio", "docker", "streamlit")
 _OWN_VERSION = re.compile(r"v0\.4(\..*)?")
 """Tags that `evaluate` 0.4 asks for by itself, before main, and so would load for ever."""
 
 
-def check_space(directory: Path, names: list[str], card: dict[str, Any]) -> None:
+def check_space(files: Files, card: dict[str, Any]) -> None:
     """Refuses a Space that would show no page, or a metric that could not be loaded.
 
     Raises:
         InputError: the card, or the module's imports.
     """
-    path = directory / CARD
+    path = files[CARD]
     require(card, ("title", "sdk"), path)
     if card["sdk"] not in SDKS:
         raise input_error(path, f"is {card['sdk']!r}", f"choose one of {', '.join(SDKS)}", field="sdk")
     page = card.get("app_file", "index.html" if card["sdk"] == "static" else "app.py")
-    if card["sdk"] != "docker" and page not in names:
+    if card["sdk"] != "docker" and page not in files:
         raise input_error(path, f"is {page!r}, which is missing", "add the file, or mend the card", field="app_file")
     if "metric" in (card.get("tags") or []):
-        for name in names:
+        for name, module in files.items():
             if name.endswith(".py"):
-                _check_module(directory / name)
+                _check_module(module)
 
 
 def refuse_tag(tag: str | None, card: dict[str, Any]) -> None:

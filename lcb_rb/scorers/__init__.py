@@ -13,15 +13,16 @@ TFIDF = "tfidf"
 
 
 def load_scorer(name: str, *, seed: int = 0, fit_on: list[PreferencePair] | None = None) -> Scorer:
-    """Returns the scorer of that name, or the classifier in that directory.
+    """Returns the scorer of that name, or the classifier in that directory or on the Hub.
 
     Args:
-        name: A baseline, `tfidf`, or a directory with a sequence-classification model.
+        name: A baseline, `tfidf`, a directory with a sequence-classification model, or its id on the Hub.
         seed: For scorers that draw or fit.
         fit_on: Pairs that `tfidf` is trained on.
 
     Raises:
         InputError: unknown name, or `tfidf` without pairs.
+        HubError: neither the Hub nor the cache has the model.
     """
     if name in BASELINES:
         return BASELINES[name](seed)
@@ -35,5 +36,16 @@ def load_scorer(name: str, *, seed: int = 0, fit_on: list[PreferencePair] | None
         from lcb_rb.scorers.classifier import ClassifierScorer
 
         return ClassifierScorer(Path(name))
-    known = ", ".join([*BASELINES, TFIDF])
-    raise InputError(f"{name}: neither a directory with a model nor one of {known}")
+    return _of_hub(name)
+
+
+def _of_hub(name: str) -> Scorer:
+    from lcb_rb.hub.fetch import fetch_model, is_repo_id
+
+    if not is_repo_id(name):
+        known = ", ".join([*BASELINES, TFIDF])
+        raise InputError(f"{name}: neither a directory with a model, nor the id of one on the Hub, nor one of {known}")
+    from lcb_rb.scorers.classifier import ClassifierScorer
+
+    fetched = fetch_model(name)
+    return ClassifierScorer(fetched.directory, name=fetched.repo_id, revision=fetched.commit)

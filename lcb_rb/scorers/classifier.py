@@ -14,8 +14,13 @@ DECISIVE = frozenset({".safetensors", ".json", ".jinja", ".model", ".txt"})
 class ClassifierScorer:
     """Scores one text at a time, without padding, so that no score depends on its neighbours or on the pad token."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, name: str | None = None, revision: str | None = None) -> None:
         """Loads model and tokenizer; code from the directory is never run and weights must be safetensors.
+
+        Args:
+            directory: As `save_pretrained` writes it.
+            name: For the report; the directory's when None.
+            revision: For the report; a hash of the directory's content when None.
 
         Raises:
             InputError: the directory holds no such model.
@@ -46,8 +51,8 @@ class ClassifierScorer:
         self._model = model.eval().to(self._device)
         self._model.config.pad_token_id = None  # one unpadded text a batch: the head reads the last token
         self._max_tokens = getattr(self._model.config, "max_position_embeddings", None)
-        self.name = str(directory)
-        self.revision = _content_hash(directory)
+        self.name = name or str(directory)
+        self.revision = revision or _content_hash(directory)
         self.notes = [] if self._device == "cpu" else ["scored on cuda in float32"]
         if not self._tokenizer.chat_template:
             self.notes.append("no chat template: problem and reasoning joined by a blank line")

@@ -6,6 +6,7 @@ import os
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -211,6 +212,7 @@ def _run_key(recipe: RewardRecipe, pairs: Path) -> str:
 def _record(recipe: RewardRecipe, pairs: Path, trained: Trained) -> str:
     record = {
         "package_version": __version__,
+        "versions": {name: version(name) for name in ("torch", "transformers", "trl", "accelerate")},
         "recipe": recipe.model_dump(mode="json"),
         "data_revision": data_revision(pair_files(pairs)),
         "pairs_given": trained.given,

@@ -1,0 +1,76 @@
+"""Small directories that may be published, and a look at a repository that goes past our own code."""
+
+import json
+import urllib.request
+from pathlib import Path
+
+import numpy as np
+from safetensors.numpy import save_file
+
+from builders.card import CARD, render_card
+from factories import make_pair
+from hub import HubServer
+from lcb_rb.pairs import write_pairs
+from lcb_rb.schema import PreferencePair
+
+FIELDS = (
+    "longer longer_share n_pairs n_after n_samples n_used grades models inputs drops command".split()  # noqa: SIM905
+)
+OWNER = "hf_owner"
+
+
+def make_dataset(directory: Path, *, n_pairs: int = 3, note: str = "x") -> Path:
+    """A directory as `recode build lcb-rb` makes it."""
+    pairs = [make_pair(f"p{index}/a", problem_id=f"p{index}") for index in range(n_pairs)]
+    directory.mkdir(parents=True, exist_ok=True)
+    write_pairs(pairs, directory, "test")
+    (directory / CARD).write_text(card_of(pairs, note), encoding="utf-8")
+    return directory
+
+
+def card_of(pairs: list[PreferencePair], note: str) -> str:
+    return render_card("lcb_rb", "LCB-RB", {"test": pairs}, dict.fromkeys(FIELDS, note))
+
+
+def make_model(directory: Path, *, seed: int = 0) -> Path:
+    """A directory that holds weights, though of no model."""
+    directory.mkdir(parents=True, exist_ok=True)
+    weights = np.random.default_rng(seed).standard_normal((8, 8)).astype(np.float32)
+    save_file({"score.weight": weights}, directory / "model.safetensors")
+    (directory / "config.json").write_text(json.dumps({"model_type": "bert"}))
+    (directory / CARD).write_text("---\nlicense: apache-2.0\n---\n\n# A model\n")
+    return directory
+
+
+def make_space(directory: Path) -> Path:
+    """A metric and its page."""
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / "index.html").write_text("<p>A metric</p>")
+    (directory / "a_metric.py").write_text("import datasets\nimport evaluate\n")
+    (directory / CARD).write_text(
+        "---\ntitle: A metric\nsdk: static\napp_file: index.html\ntags: [evaluate, metric]\n---\n"
+    )
+    return directory
+
+
+def contents(directory: Path) -> dict[str, bytes]:
+    """The files of a directory by their path in the repository."""
+    return {
+        path.relative_to(directory).as_posix(): path.read_bytes() for path in directory.rglob("*") if path.is_file()
+    }
+
+
+def downloaded(server: HubServer, place: str, revision: str = "main", token: str | None = OWNER) -> dict[str, bytes]:
+    """The files of a repository by path, through plain requests; `place` is like `datasets/owner/name`."""
+    kind = place if place.count("/") == 2 else f"models/{place}"
+    tree = json.loads(_get(f"{server.url}/api/{kind}/tree/{revision}?recursive=true", token))
+    names = [entry["path"] for entry in tree if entry["type"] == "file" and entry["path"] != ".gitattributes"]
+    return {name: _get(f"{server.url}/{place}/resolve/{revision}/{name}", token) for name in names}
+
+
+def _get(url: str, token: str | None) -> bytes:
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with opener.open(urllib.request.Request(url, headers=headers), timeout=60) as response:
+        data: bytes = response.read()
+    return data
