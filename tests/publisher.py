@@ -18,9 +18,21 @@ class Publisher:
     def __init__(self, process: "subprocess.Popen[str]") -> None:
         self._process = process
 
-    def __call__(self, directory: Path, repo_id: str, kind: str = "dataset", **options: Any) -> dict[str, Any]:
-        """What came of it, as `Published`, or `error` and `exit_code`."""
-        job = {"directory": str(directory), "repo_id": repo_id, "kind": kind, **options}
+    def __call__(
+        self,
+        directory: Path,
+        repo_id: str,
+        kind: str = "dataset",
+        *,
+        token: str | bool | None = None,
+        endpoint: str | None = None,
+        attempts: int = 6,
+        **options: Any,
+    ) -> dict[str, Any]:
+        """What came of it, as `Published`, or `error` and `exit_code`; False as the token: nobody's."""
+        target = {"repo_id": repo_id, "type": kind, **options}
+        job = {"directory": str(directory), "token": token, "endpoint": endpoint, "attempts": attempts}
+        job["target"] = target
         assert self._process.stdin and self._process.stdout
         self._process.stdin.write(json.dumps(job) + "\n")
         self._process.stdin.flush()
@@ -29,9 +41,9 @@ class Publisher:
 
 
 @contextmanager
-def publisher(environment: Mapping[str, str], *, attempts: int = 6) -> Iterator[Publisher]:
+def publisher(environment: Mapping[str, str]) -> Iterator[Publisher]:
     """Starts the process; it pauses little between its attempts."""
-    command = [sys.executable, __file__, str(attempts)]
+    command = [sys.executable, __file__]
     places = {"PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}"}
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env={**environment, **places}
@@ -42,18 +54,19 @@ def publisher(environment: Mapping[str, str], *, attempts: int = 6) -> Iterator[
             process.kill()
 
 
-def main(attempts: int) -> None:
+def main() -> None:
     from lcb_rb.errors import RecodeError
     from lcb_rb.hub import failures
     from lcb_rb.hub import publish as module
     from lcb_rb.hub.remote import Target
 
-    failures.BACKOFF_S, failures.ATTEMPTS, module.ATTEMPTS = 0.02, attempts, attempts
+    failures.BACKOFF_S = 0.02
     for line in sys.stdin:
         job = json.loads(line)
-        target = Target(job.pop("repo_id"), job.pop("kind"), **{k: v for k, v in job.items() if k != "directory"})
+        failures.ATTEMPTS = module.ATTEMPTS = job["attempts"]
         try:
-            found = asdict(module.publish(Path(job["directory"]), target))
+            target = Target(**job["target"])
+            found = asdict(module.publish(Path(job["directory"]), target, job["token"], job["endpoint"]))
         except RecodeError as error:
             found = {"error": str(error), "exit_code": error.exit_code}
         sys.stdout.write(json.dumps(found) + "\n")
@@ -61,4 +74,4 @@ def main(attempts: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    main()
