@@ -149,7 +149,11 @@ class Spoof:
         return int
 
 
-@pytest.mark.parametrize("value", [object(), len, Spoof, lambda: 0, Spoof(), [object()], {1: open}, NotImplemented])
+@pytest.mark.parametrize(
+    "value",
+    [object(), len, Spoof, lambda: 0, Spoof(), [object()], {1: open}, NotImplemented],
+    ids=["object", "builtin", "class", "lambda", "spoof", "list", "dict", "singleton"],
+)
 def test_objects_are_not_sent(value):
     with pytest.raises(TypeError):
         wire.encode(value)
