@@ -127,7 +127,11 @@ def test_samples_without_a_grade_are_not_run_without_isolation_or_leave(
 @pytest.mark.parametrize(
     ("model", "arguments", "said"),
     [
-        ("magic", [], "magic: neither a directory with a model nor one of length, shorter, random, tfidf"),
+        (
+            "magic",
+            [],
+            "magic: neither a directory with a model, nor the id of one on the Hub, nor one of length, shorter,",
+        ),
         ("tfidf", [], "tfidf: nothing to learn from; give --fit-on"),
         ("tfidf", ["--fit-on", "missing"], "missing: is not a directory"),
         ("length", ["--pairs", "missing"], "missing: is not a directory"),
