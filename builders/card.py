@@ -9,14 +9,13 @@ import yaml
 
 from builders.filters import REASONS
 from lcb_rb import __version__
+from lcb_rb.cards import CARD
 from lcb_rb.errors import InputError
 from lcb_rb.pairs import pair_schema
 from lcb_rb.schema import PreferencePair
 from lcb_rb.templates import fill
 
 HERE = Path(__file__).parent
-CARD = "README.md"
-"""File name of the card."""
 SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 
 

@@ -5,11 +5,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from builders import inputs as sources
-from builders.card import CARD, count_table, drop_table, input_table, refuse_foreign, render_card
+from builders.card import count_table, drop_table, input_table, refuse_foreign, render_card
 from builders.filters import nothing_left
 from builders.inputs import Inputs, Material
 from builders.lcb_rb import command
 from builders.rewriting import Rewritten, build_degraded
+from lcb_rb.cards import CARD
 from lcb_rb.errors import InputError
 from lcb_rb.pairs import write_pairs
 from lcb_rb.schema import Result

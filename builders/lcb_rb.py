@@ -5,10 +5,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from builders import inputs as sources
-from builders.card import CARD, count_table, drop_table, input_table, refuse_foreign, render_card
+from builders.card import count_table, drop_table, input_table, refuse_foreign, render_card
 from builders.filters import nothing_left
 from builders.inputs import Inputs, Material
 from builders.natural import Built, build_pairs
+from lcb_rb.cards import CARD
 from lcb_rb.pairs import write_pairs
 from lcb_rb.schema import Isolation, Result
 from lcb_rb.writing import staged_directory

@@ -1,6 +1,7 @@
 """`recode build release`: pairs, training pairs, problems and samples as one dataset repository, a config for each."""
 
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,8 +11,9 @@ import pyarrow as pa
 import yaml
 
 from builders import card
-from builders.card import CARD, refuse_foreign
+from builders.card import refuse_foreign
 from lcb_rb import __version__
+from lcb_rb.cards import CARD
 from lcb_rb.columns import PROBLEMS, SAMPLES, problem_row, sample_row, write_rows
 from lcb_rb.errors import InputError, input_error
 from lcb_rb.execution.verdicts import read_verdicts
@@ -146,11 +148,20 @@ def _card(
         "version": __version__,
         "natural": _how(parts.pairs),
         "rewritten": _how(parts.crpl),
+        "command": _command(parts),
         "sources": card.source_table(sources, "problems"),
         "dates": card.dates([pair for pairs in natural.values() for pair in pairs]),
         "training_dates": card.dates([pair for pairs in training.values() for pair in pairs]),
     }
     return fill((card.HERE / "cards" / "release.md").read_text(encoding="utf-8"), fields)
+
+
+def _command(parts: Parts) -> str:
+    """Returns the command line that builds the same again, with bare names."""
+    words = ["recode", "build", "release", "--pairs", parts.pairs.name, "--crpl", parts.crpl.name]
+    for option, files in (("--problems", parts.problems), ("--samples", parts.samples), ("--verdicts", parts.verdicts)):
+        words += [word for name in sorted(path.name for path in files) for word in (option, name)]
+    return shlex.join([*words, "--repo-id", parts.repo_id, "--tag", parts.version, "--out", "DIR"])
 
 
 def _metadata(configs: Mapping[str, Config], sources: Sequence[str]) -> str:

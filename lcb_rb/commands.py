@@ -1,8 +1,8 @@
-"""`recode score`, `recode grade`, `recode publish` and `recode doctor`."""
+"""`recode score`, `recode compare`, `recode grade`, `recode publish` and `recode doctor`."""
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -14,13 +14,21 @@ app = typer.Typer()
 FORMATS = "Of all files: ours, humaneval, mbpp, evalplus, livecodebench or leetcode."
 RARE = "Rarely needed"
 """Panel of the help for options that change what a verdict means."""
+MODELS = "Models"
+"""Panel of the help for options that baselines do not have."""
+Method = Literal["head", "loglik-mean", "loglik-sum", "dpo"]
+"""As `lcb_rb.scorers.base.Method`; repeated here so that the command's help loads no scorer."""
+Truncate = Literal["middle", "left"]
+"""Ways to cut a text, of `lcb_rb.scorers.base.OverLong`."""
 
 
 @app.command()
 def score(
     model: Annotated[
         str,
-        typer.Argument(help="length, shorter, random, tfidf, or a reward model: a directory, or its id on the Hub."),
+        typer.Argument(
+            help="length, shorter, random, tfidf, a model (a directory, or its id on the Hub) or a file of scores."
+        ),
     ],
     pairs: Annotated[str, typer.Option(help="Directory of pairs, or id of a dataset on the Hub; id@REVISION pins it.")],
     config: Annotated[str, typer.Option(help="Part of the dataset.")] = "default",
@@ -28,10 +36,27 @@ def score(
     out: Annotated[Path | None, typer.Option(help="File for the report (JSON).")] = None,
     fit_on: Annotated[Path | None, typer.Option(help="Directory of pairs that tfidf learns from.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap and of random scorers.")] = 0,
+    method: Annotated[
+        Method, typer.Option("--as", help="Score by its head, or by likelihood.", rich_help_panel=MODELS)
+    ] = "head",
+    reference: Annotated[
+        str | None, typer.Option(help="What dpo compares with: a directory or id.", rich_help_panel=MODELS)
+    ] = None,
+    truncate: Annotated[
+        Truncate | None,
+        typer.Option(help="Cut texts that are too long.", show_default="an error", rich_help_panel=MODELS),
+    ] = None,
+    adapter: Annotated[
+        Path | None, typer.Option(help="YAML: template, label, dtype, max_tokens.", rich_help_panel=MODELS)
+    ] = None,
+    allow_pickle: Annotated[
+        bool, typer.Option("--allow-pickle", help="Load weights that can hold code.", rich_help_panel=MODELS)
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Measure how often a reward model prefers the better reasoning."""
     from lcb_rb.progress import emit
+    from lcb_rb.scorers import ModelOptions
     from lcb_rb.scoring import score_model
     from lcb_rb.tables import report_table
     from lcb_rb.writing import require_writable, write_text
@@ -39,11 +64,45 @@ def score(
     if out:
         require_writable(out)
     command = " ".join(["recode", *sys.argv[1:]])
-    report = score_model(model, pairs, config=config, split=split, fit_on=fit_on, seed=seed, command=command)
+    options = ModelOptions(
+        method=method,
+        reference=reference,
+        over_long=truncate or "error",
+        adapter=adapter,
+        allow_pickle=allow_pickle,
+    )
+    report = score_model(
+        model,
+        pairs,
+        config=config,
+        split=split,
+        fit_on=fit_on,
+        seed=seed,
+        command=command,
+        options=options,
+        journal=out.with_name(f".{out.name}.journal") if out else None,
+    )
     if out:
         write_text(out, report.model_dump_json(indent=1) + "\n")
+        out.with_name(f".{out.name}.journal").unlink(missing_ok=True)
     summary = report.model_dump(mode="json", exclude={"scores"})
     emit(summary, report_table(report), as_json=as_json)
+
+
+@app.command()
+def compare(
+    first: Annotated[Path, typer.Argument(metavar="A", help="Report that `recode score --out` wrote.")],
+    second: Annotated[Path, typer.Argument(metavar="B", help="Report of another one on the same pairs.")],
+    seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap.")] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Measure how far two reward models are apart, pair by pair."""
+    from lcb_rb.compare import compare_reports
+    from lcb_rb.progress import emit
+    from lcb_rb.tables import compared_text
+
+    found = compare_reports(first, second, seed=seed, command=" ".join(["recode", *sys.argv[1:]]))
+    emit(found.model_dump(mode="json"), compared_text(found), as_json=as_json)
 
 
 @app.command()

@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,12 +11,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import ValidationError
 
+from lcb_rb.cards import CARD, Configs, matching, read_card, understood
 from lcb_rb.columns import write_rows
 from lcb_rb.errors import InputError, input_error
 from lcb_rb.schema import PreferencePair, Problem
 
 DEFAULT = "default"
 """Config of natural pairs."""
+
+_SHARD = re.compile(r"(?P<split>.+)-\d{5}-of-(?P<of>\d{5})\.parquet")
 
 _MESSAGES = pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))
 _EDITS = pa.list_(
@@ -120,9 +124,28 @@ def shard_name(split: str) -> str:
     return f"{split}-00000-of-00001.parquet"
 
 
-def folder_of(config: str) -> str:
-    """Returns the folder that holds the files of a config."""
-    return "data" if config == DEFAULT else config
+def patterns_of(directory: Path, config: str, place: str = "") -> dict[str, list[str]]:
+    """Returns patterns of a config's files by split: as the card has them, else by our layout with the split "".
+
+    Args:
+        directory: Of the dataset.
+        config: Part of it.
+        place: How messages name the dataset, the directory when empty.
+
+    Raises:
+        InputError: the card is broken, or there is no such config.
+    """
+    card = directory / CARD
+    written = card.is_file() and card.read_bytes()[:8].lstrip(b"\xef\xbb\xbf").startswith(b"---")
+    fields = read_card(card)[0] if written else {}
+    configs = understood(Configs, fields, card).configs
+    found = next((known for known in configs if known.config_name == config), None)
+    if found and found.patterns():
+        return found.patterns()
+    if configs or not re.fullmatch(r"\w[\w.-]*", config) or ".." in config:
+        known = ", ".join(known.config_name for known in configs) or DEFAULT
+        raise input_error(place or directory, f"has no config {config!r}", f"choose one of {known}")
+    return {"": [f"{'data' if config == DEFAULT else config}/*.parquet"]}
 
 
 def read_pairs(directory: Path, split: str | None = None, config: str = DEFAULT) -> list[PreferencePair]:
@@ -139,17 +162,42 @@ def read_pairs(directory: Path, split: str | None = None, config: str = DEFAULT)
 
 
 def pair_files(directory: Path, split: str | None = None, config: str = DEFAULT) -> list[Path]:
-    """Returns the parquet files of a config of a dataset directory, sorted."""
+    """Returns the parquet files of a config of a dataset directory, sorted; of the splits that its card names.
+
+    Raises:
+        InputError: no such directory, config or split, or not all of its files are there.
+    """
     if not directory.is_dir():
         fix = "give a directory made by `recode build`, or the id of a dataset on the Hub"
         raise input_error(directory, "is not a directory", fix)
-    name = re.compile(rf"{'.+' if split is None else re.escape(split)}-\d+-of-\d+\.parquet")
-    folder = folder_of(config)
-    files = sorted(path for path in (directory / folder).glob("*.parquet") if name.fullmatch(path.name))
+    found: dict[str, list[Path]] = {}
+    names = sorted(path.relative_to(directory).as_posix() for path in directory.rglob("*.parquet"))
+    for told, patterns in patterns_of(directory, config).items():
+        for name in dict.fromkeys(name for pattern in patterns for name in matching(names, pattern)):
+            found.setdefault(told or _split_of(name), []).append(directory / name)
+    files = [path for name in sorted(found) if split in (None, name) for path in found[name]]
+    if not found:
+        wanted = next(iter(patterns_of(directory, config).values()))[0]
+        raise input_error(directory, f"has no {wanted}", "build it with `recode build`")
     if not files:
-        wanted = "*" if split is None else split
-        raise input_error(directory, f"has no {folder}/{wanted}-*.parquet", "build it with `recode build`")
+        raise input_error(directory, f"has no split {split!r}", f"choose one of {', '.join(sorted(found))}")
+    _refuse_gaps(files)
     return files
+
+
+def _split_of(name: str) -> str:
+    found = _SHARD.fullmatch(name.rpartition("/")[2])
+    return found["split"] if found else "train"
+
+
+def _refuse_gaps(files: Iterable[Path]) -> None:
+    """Refuses a split of which only some files are there: its accuracy would pass for that of the whole."""
+    counts = Counter(
+        (path.parent, found["split"], int(found["of"])) for path in files if (found := _SHARD.fullmatch(path.name))
+    )
+    for (folder, split, of), count in counts.items():
+        if count != of:
+            raise input_error(folder, f"holds {count} of {of} files of split {split!r}", "fetch or build it again")
 
 
 def data_revision(files: Iterable[Path]) -> str:

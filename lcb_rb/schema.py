@@ -306,6 +306,14 @@ class PairScore(Record):
     """Score of the better reasoning, any scale; None when scoring failed."""
     rejected: float | None
     """Score of the worse one."""
+    problem_id: str | None = None
+    """Of the pair; None in reports of lcb-rb before this field."""
+    kind: PairKind | None = None
+    """Of the pair; None likewise."""
+    dimension: Dimension | None = None
+    """Of the pair; None likewise, and for natural pairs."""
+    truncated: bool = False
+    """Whether a side was cut to fit into the model's context."""
 
 
 class Interval(Record):
@@ -338,6 +346,62 @@ class Accuracy(Record):
     """Share of wins, ties counted as losses."""
     interval: Interval | None
     """Of `accuracy`; None with fewer than two problems."""
+
+
+class LengthGroup(Record):
+    """Accuracy over the pairs whose two reasonings differ in length by so much."""
+
+    low: float
+    """Smallest relative gap: the difference of characters over the characters of the longer reasoning, from 0 to 1."""
+    high: float
+    """Largest one."""
+    accuracy: Accuracy
+    """Over these pairs."""
+
+
+class Correlation(Record):
+    """Pearson's correlation over pairs."""
+
+    n: int
+    """Pairs with both numbers."""
+    n_problems: int
+    """Their problems: the clusters of the interval."""
+    value: float | None
+    """From -1 to 1; None when undefined."""
+    interval: Interval | None
+    """Of `value`; None with fewer than two problems, or where a resample leaves it undefined."""
+
+
+class ConfidenceBin(Record):
+    """Pairs about which a scorer is equally sure."""
+
+    low: float
+    """Smallest confidence of the bin, included."""
+    high: float
+    """Largest one, included in the last bin only."""
+    n: int
+    """Scored pairs in it."""
+    confidence: float | None
+    """Mean chance that the scores give to the side with the higher score; None in an empty bin."""
+    accuracy: float | None
+    """Share in which that side is the better one, ties counted half."""
+
+
+class Calibration(Record):
+    """Whether sigmoid(chosen - rejected) is the chance that it claims to be: a question to scores that are logits."""
+
+    n: int
+    """Scored pairs."""
+    n_ties: int
+    """Those with equal scores: confidence 0.5, right by half."""
+    n_problems: int
+    """Problems of the scored pairs: the clusters of the interval."""
+    ece: float
+    """Expected calibration error, from 0 to 1; too high on average where pairs are few."""
+    interval: Interval | None
+    """Of `ece`; None with fewer than two problems."""
+    bins: list[ConfidenceBin]
+    """Of equal width, from 0.5 to 1."""
 
 
 class PassAtK(Record):
@@ -408,6 +472,18 @@ class Report(Record):
     """Where it comes from."""
     scores: list[PairScore]
     """Per pair, in the order of the data."""
+    by_platform: dict[str, Accuracy] = Field(default_factory=dict)
+    """Per platform; "unknown" where the problem states none."""
+    by_length_gap: list[LengthGroup] = Field(default_factory=list)
+    """Four equal groups by the relative difference in length, smallest first; empty below four pairs."""
+    length_correlation: Correlation | None = None
+    """Of chosen minus rejected score with chosen minus rejected characters."""
+    calibration: Calibration | None = None
+    """None where nothing was scored, and for baselines, whose scores are no logits."""
+    baselines: dict[str, Accuracy] = Field(default_factory=dict)
+    """Of content-blind scorers on the same pairs, by name; empty where the scorer is one of them."""
+    n_truncated: int = 0
+    """Pairs of which a side was cut to fit into the model's context."""
 
 
 _Paired = TypeVar("_Paired", StdinTests, CallTests)

@@ -1,14 +1,18 @@
 """`recode score`: from names, directories and ids on the Hub to a report."""
 
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from lcb_rb.errors import InputError
 from lcb_rb.evaluation import score_pairs
-from lcb_rb.pairs import DEFAULT, data_revision, folder_of, pair_files, read_pairs
+from lcb_rb.pairs import DEFAULT, data_revision, pair_files, read_pairs
 from lcb_rb.progress import bar
 from lcb_rb.schema import PreferencePair, Report
-from lcb_rb.scorers import load_scorer
+from lcb_rb.scorers import ModelOptions, Scorer, load_scorer
+from lcb_rb.scorers.batched import BatchedScorer
+from lcb_rb.scorers.journal import opened
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,27 +36,31 @@ def score_model(
     fit_on: Path | None = None,
     seed: int = 0,
     command: str = "",
+    options: ModelOptions = ModelOptions(),  # noqa: B008
+    journal: Path | None = None,
 ) -> Report:
     """Returns the report of a scorer on pairs.
 
     Args:
-        model: Name of a baseline, `tfidf`, a directory with a model, or the id of a model on the Hub.
+        model: Name of a baseline, `tfidf`, a directory with a model, the id of a model on the Hub, or a file of scores.
         pairs: Directory, or id of a dataset on the Hub; an id may end in `@revision`.
         config: Part of the dataset.
         split: One split of it; all when None.
         fit_on: Directory that `tfidf` learns from: its train split, or all where it has none.
         seed: Of the bootstrap and of random scorers.
         command: What was called, for the report.
+        options: How a model is read.
+        journal: File where a model's scores are kept while it works; with it a killed run goes on where it was.
 
     Raises:
-        InputError: no such scorer or pairs, or `fit_on` shares problems with the pairs.
+        InputError: no such scorer or pairs, `fit_on` shares problems with the pairs, or a text does not fit.
         HubError: neither the Hub nor the cache has what an id names.
     """
     source = read_source(pairs, config, split)
     training = _training_pairs(fit_on, source.pairs) if fit_on else None
-    scorer = load_scorer(model, seed=seed, fit_on=training)
-    with bar(f"scoring with {scorer.name}", 2 * len(source.pairs)) as advance:
-        return score_pairs(
+    scorer = load_scorer(model, seed=seed, fit_on=training, options=options, pairs=source.pairs)
+    with _late_bar(f"scoring with {scorer.name}", 2 * len(source.pairs)) as advance, _kept(scorer, journal):
+        report = score_pairs(
             scorer,
             source.pairs,
             data=source.name,
@@ -61,6 +69,41 @@ def score_model(
             seed=seed,
             advance=advance,
         )
+    return _with_cuts(report, scorer)
+
+
+@contextmanager
+def _late_bar(title: str, total: int) -> Iterator[Callable[[], None]]:
+    """Yields the function of a bar that appears with the first item: texts that are refused leave one line."""
+    shown: list[Callable[[], None]] = []
+    with ExitStack() as stack:
+
+        def advance() -> None:
+            if not shown:
+                shown.append(stack.enter_context(bar(title, total)))
+            shown[0]()
+
+        yield advance
+
+
+@contextmanager
+def _kept(scorer: Scorer, journal: Path | None) -> Iterator[None]:
+    """Lets a model keep its scores in the journal; others are done in no time."""
+    if journal is None or not isinstance(scorer, BatchedScorer):
+        yield
+        return
+    with opened(journal) as scorer.store:
+        yield
+
+
+def _with_cuts(report: Report, scorer: Scorer) -> Report:
+    """Returns the report with the pairs marked whose texts were cut to fit."""
+    if not isinstance(scorer, BatchedScorer) or not scorer.cut:
+        return report
+    scores = [score.model_copy(update={"truncated": score.id in scorer.cut}) for score in report.scores]
+    fitted = f"cut ({scorer.reader.over_long}) to the model's context of {scorer.reader.context} tokens"
+    note = f"{len(scorer.cut)} of {len(scores)} pairs were {fitted}"
+    return report.model_copy(update={"scores": scores, "n_truncated": len(scorer.cut), "notes": [*report.notes, note]})
 
 
 def read_source(place: str | Path, config: str = DEFAULT, split: str | None = None) -> Source:
@@ -77,7 +120,7 @@ def read_source(place: str | Path, config: str = DEFAULT, split: str | None = No
         directory = Path(place)
         pairs = read_pairs(directory, split, config)
         return Source(f"{directory}{parts}", data_revision(pair_files(directory, split, config)), pairs)
-    fetched = fetch_pairs(str(place), folder_of(config))
+    fetched = fetch_pairs(str(place), config)
     return Source(f"{fetched.repo_id}{parts}", fetched.commit, read_pairs(fetched.directory, split, config))
 
 

@@ -3,12 +3,14 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from lcb_rb.schema import Accuracy, PassAtK, Provenance, Report
+from lcb_rb.schema import Accuracy, Interval, PassAtK, Provenance, Report
 
 if TYPE_CHECKING:
+    from lcb_rb.compare import Comparison
     from lcb_rb.execution.doctor import Sandbox
     from lcb_rb.execution.verdicts import Graded, SlowProblem
     from lcb_rb.hub.publish import Published
+    from lcb_rb.metrics import PairedAccuracy
 
 HEAD = ("n", "problems", "ties", "unscored", "accuracy", "95 % interval", "strict")
 """Columns after the name, as `accuracy_cells` fills them."""
@@ -16,27 +18,96 @@ HEAD = ("n", "problems", "ties", "unscored", "accuracy", "95 % interval", "stric
 COMMIT_CHARS = 40
 """Length of a commit's name; a sha256 has 64."""
 
+PAIRED_HEAD = (
+    *("n", "problems", "unscored", "ties A", "ties B", "A", "B", "A - B", "95 % interval"),
+    *("only A", "only B", "McNemar p"),
+)
+"""Columns of a comparison after the name, as `_paired_cells` fills them."""
+
 FEW_PROBLEMS = 20
 """Below this many clusters a percentile bootstrap covers the truth less often than it says."""
 
 
 def report_table(report: Report) -> str:
-    """Returns the table of one report: overall, then every group with its own interval."""
-    groups = {"all": report.overall}
-    for title, members in (
-        ("kind", report.by_kind),
-        ("difficulty", report.by_difficulty),
-        ("dimension", report.by_dimension),
-    ):
-        groups |= {f"{title} {name}": accuracy for name, accuracy in members.items()}
-    lines = [text_table(("", *HEAD), [(name, *accuracy_cells(accuracy)) for name, accuracy in groups.items()])]
+    """Returns the table of one report: overall, every group with its own interval, and the baselines.
+
+    A baseline's own table says nothing about length and calibration: it does not read.
+    """
+    rows = [(name, *accuracy_cells(accuracy)) for name, accuracy in _groups(report).items()]
     provenance = report.provenance
-    lines += [
+    lines = [
+        text_table(("", *HEAD), rows),
+        *(_length_and_calibration(report) if report.baselines else []),
         f"scorer {provenance.scorer} ({provenance.scorer_revision})",
         f"pairs {provenance.data} ({data_version(provenance)}), {report.overall.n_problems} problems",
         *(f"note: {note}" for note in notes_of(report)),
     ]
     return "\n".join(lines)
+
+
+def _groups(report: Report) -> dict[str, Accuracy]:
+    """Returns the rows of a report by name; groups by length carry the gap in % of the longer reasoning."""
+    gaps = {
+        f"{number}: {100 * group.low:.1f}-{100 * group.high:.1f} %": group.accuracy
+        for number, group in enumerate(report.by_length_gap, start=1)
+    }
+    parts = {
+        "kind": report.by_kind,
+        "difficulty": report.by_difficulty,
+        "platform": report.by_platform if len(report.by_platform) > 1 else {},
+        "dimension": report.by_dimension,
+        "length gap": gaps if report.baselines else {},
+        "baseline": report.baselines,
+    }
+    named = {f"{title} {name}": found for title, members in parts.items() for name, found in members.items()}
+    return {"all": report.overall, **named}
+
+
+def _length_and_calibration(report: Report) -> list[str]:
+    lines = []
+    if found := report.length_correlation:
+        lines.append(
+            f"margin and length: correlation {_number(found.value)}{_bracketed(found.interval)}, {found.n} scored pairs"
+        )
+    if calibration := report.calibration:
+        lines.append(
+            f"sigmoid of the margin: calibration error {calibration.ece:.3f}{_bracketed(calibration.interval)}, "
+            f"{calibration.n} scored pairs; meaningful for logits only"
+        )
+    return lines
+
+
+def compared_text(found: "Comparison") -> str:
+    """Returns the table of a comparison, overall and by group, and what it is about."""
+    groups = {"all": found.overall}
+    for title, members in (("kind", found.by_kind), ("dimension", found.by_dimension)):
+        groups |= {f"{title} {name}": paired for name, paired in members.items()}
+    lines = [text_table(("", *PAIRED_HEAD), [(name, *_paired_cells(paired)) for name, paired in groups.items()])]
+    for side, provenance in (("A", found.provenance_a), ("B", found.provenance_b)):
+        lines.append(
+            f"{side}: scorer {provenance.scorer} ({provenance.scorer_revision}), "
+            f"pairs {provenance.data} ({data_version(provenance)}), lcb-rb {provenance.package_version}"
+        )
+    lines.append(f"bootstrap over problems, seed {found.seed}")
+    return "\n".join([*lines, *(f"note: {note}" for note in [*found.notes, *_few(found.overall.n_problems)])])
+
+
+def _paired_cells(paired: "PairedAccuracy") -> tuple[str, ...]:
+    interval = paired.interval
+    return (
+        str(paired.n),
+        str(paired.n_problems),
+        str(paired.n_unscored),
+        str(paired.n_ties_a),
+        str(paired.n_ties_b),
+        _number(paired.accuracy_a),
+        _number(paired.accuracy_b),
+        "-" if paired.difference is None else f"{paired.difference:+.3f}",
+        f"{interval.low:+.3f} to {interval.high:+.3f}" if interval else "-",
+        str(paired.only_a),
+        str(paired.only_b),
+        "-" if paired.p_value is None else f"{paired.p_value:.2g}",
+    )
 
 
 def data_version(provenance: Provenance) -> str:
@@ -46,9 +117,10 @@ def data_version(provenance: Provenance) -> str:
 
 
 def comparison_table(reports: Sequence[Report]) -> str:
-    """Returns one line a report, best first."""
+    """Returns one line a report, best first, and below them the baselines that are not among the reports."""
     ranked = ranked_reports(reports)
     rows = [(report.provenance.scorer, *accuracy_cells(report.overall)) for report in ranked]
+    rows += [(f"baseline {name}", *accuracy_cells(accuracy)) for name, accuracy in baselines_beside(ranked).items()]
     notes = dict.fromkeys(f"note: {note}" for report in ranked for note in notes_of(report))
     return "\n".join([text_table(("scorer", *HEAD), rows), *notes])
 
@@ -58,11 +130,16 @@ def ranked_reports(reports: Sequence[Report]) -> list[Report]:
     return sorted(reports, key=lambda report: (-(report.overall.accuracy or 0.0), report.provenance.scorer))
 
 
+def baselines_beside(reports: Sequence[Report]) -> dict[str, Accuracy]:
+    """Returns the baselines on the pairs of the first report that has them, less those with a report of their own."""
+    scorers = {report.provenance.scorer for report in reports}
+    found = next((report.baselines for report in reports if report.baselines), {})
+    return {name: accuracy for name, accuracy in found.items() if name not in scorers}
+
+
 def notes_of(report: Report) -> list[str]:
     """Returns what a reader must know beside the numbers."""
-    if report.overall.n_problems >= FEW_PROBLEMS:
-        return report.notes
-    return [*report.notes, f"only {report.overall.n_problems} problems: intervals are too narrow below {FEW_PROBLEMS}"]
+    return [*report.notes, *_few(report.overall.n_problems)]
 
 
 def accuracy_cells(accuracy: Accuracy) -> tuple[str, ...]:
@@ -134,6 +211,15 @@ def text_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
         ).rstrip()
         for line in lines
     )
+
+
+def _few(n_problems: int) -> list[str]:
+    few = n_problems < FEW_PROBLEMS
+    return [f"only {n_problems} problems: intervals are too narrow below {FEW_PROBLEMS}"] if few else []
+
+
+def _bracketed(interval: Interval | None) -> str:
+    return f" (95 % {interval.low:.3f} to {interval.high:.3f})" if interval else ""
 
 
 def _number(value: float | None) -> str:

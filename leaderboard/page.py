@@ -6,7 +6,7 @@ from pathlib import Path
 
 from lcb_rb import __version__
 from lcb_rb.schema import Accuracy, Report
-from lcb_rb.tables import HEAD, accuracy_cells, data_version, notes_of, ranked_reports
+from lcb_rb.tables import HEAD, accuracy_cells, baselines_beside, data_version, notes_of, ranked_reports
 from lcb_rb.templates import fill
 
 TEMPLATE = Path(__file__).parent / "page.html"
@@ -33,17 +33,22 @@ def render_page(title: str, intro: str, sections: Mapping[str, Sequence[Report]]
 def _section(heading: str, reports: Sequence[Report]) -> str:
     ranked = ranked_reports(reports)
     head = "".join(f'<th scope="col">{cell}</th>' for cell in ("scorer", *HEAD)) + SCALE
-    rows = "\n".join(_row(report) for report in ranked)
+    rows = "\n".join(
+        [
+            *(_row(report.provenance.scorer, report.provenance.scorer_revision, report.overall) for report in ranked),
+            *(_row(f"baseline {name}", "does not read", found) for name, found in baselines_beside(ranked).items()),
+        ]
+    )
     facts = dict.fromkeys(fact for report in ranked for fact in _facts(report))
     table = f"<table><thead><tr>{head}</tr></thead>\n<tbody>\n{rows}\n</tbody></table>"
     note = "\n".join(f'<p class="note">{escape(fact)}</p>' for fact in facts)
     return f'<h2>{escape(heading)}</h2>\n<div class="wide">{table}</div>\n{note}'
 
 
-def _row(report: Report) -> str:
-    name = f'<td title="{escape(report.provenance.scorer_revision)}">{escape(report.provenance.scorer)}</td>'
-    cells = "".join(f"<td>{escape(cell)}</td>" for cell in accuracy_cells(report.overall))
-    return f'<tr>{name}{cells}<td class="bar">{_bar(report.overall)}</td></tr>'
+def _row(scorer: str, revision: str, accuracy: Accuracy) -> str:
+    name = f'<td title="{escape(revision)}">{escape(scorer)}</td>'
+    cells = "".join(f"<td>{escape(cell)}</td>" for cell in accuracy_cells(accuracy))
+    return f'<tr>{name}{cells}<td class="bar">{_bar(accuracy)}</td></tr>'
 
 
 def _bar(accuracy: Accuracy) -> str:

@@ -83,7 +83,8 @@ def material(tmp_path_factory: pytest.TempPathFactory) -> Path:
     lcb_rb.build(tested, folder / "pairs")
     crpl.build(trained, folder / "crpl")
     files = {"problems": [*tested.problems, *trained.problems], "samples": [*tested.samples, *trained.samples]}
-    release.build(release.Parts(folder / "pairs", folder / "crpl", **files), folder / "release")
+    for _ in range(2):  # the second time in its place
+        release.build(release.Parts(folder / "pairs", folder / "crpl", **files), folder / "release")
     (folder / "recipe.yaml").write_text(yaml.safe_dump({**RECIPE, "kinds": ["degraded"]}))
     train = ["train", "reward", folder / "recipe.yaml", "--pairs", folder / "crpl", "--out", folder / "model"]
     done = run_recode(*train)
@@ -184,7 +185,8 @@ def test_a_model_loads_without_code_and_says_what_it_is(world: World) -> None:
     report = json.loads(files["reports/lcb-rb.json"])
     metadata = yaml.safe_load(card.split("---")[1])
     (result,) = metadata["model-index"][0]["results"]
-    assert result["dataset"] == {"name": "LCB-RB", "type": DATA, "revision": world.commits["v1"]}
+    place = {"type": DATA, "config": "default", "split": "test", "revision": world.commits["v1"]}
+    assert result["dataset"] == {"name": "LCB-RB, natural pairs", **place}
     assert result["metrics"][0]["value"] == report["overall"]["accuracy"]
     (entry,) = yaml.safe_load(files[".eval_results/lcb-rb.yaml"])
     assert entry["dataset"] == {"id": DATA, "task_id": "lcb-rb", "revision": world.commits["v1"]}
@@ -227,6 +229,20 @@ def test_scoring_by_ids_pins_both_revisions_and_works_offline(world: World, tmp_
     assert score(HF_ENDPOINT="http://127.0.0.1:9") == first
 
 
+def test_code_of_a_model_is_never_run(world: World, tmp_path: Path) -> None:
+    """Not even where somebody at the terminal would agree to it."""
+    api = client(world.hub, OWNER)
+    mark = tmp_path / "ran"
+    config = {"auto_map": {"AutoConfig": "recode/hostile--conf.C"}, "model_type": "zzz"}
+    api.create_repo("recode/hostile", exist_ok=True)
+    for name, text in (("config.json", json.dumps(config)), ("conf.py", f"open({str(mark)!r}, 'w')\nclass C: pass\n")):
+        api.upload_file(path_or_fileobj=text.encode(), path_in_repo=name, repo_id="recode/hostile")
+    command = [sys.executable, "-m", "recode", "score", "recode/hostile", "--pairs", DATA]
+    settings = {**world.settings("hostile"), "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, env=settings, input="y\n" * 9, capture_output=True, text=True, check=False)
+    assert done.returncode == 2 and done.stdout == "" and not mark.exists(), done
+
+
 def test_the_other_configs_can_be_scored(world: World) -> None:
     arguments = ["score", "length", "--pairs", DATA, "--config", "crpl", "--split", "validation", "--json"]
     done = run_recode(*arguments, environment=world.settings("scorer"))
@@ -242,7 +258,7 @@ REFUSALS = [
     ("private to a reader", "hf_reader", "recode/private", "is not on the Hub, or is private"),
     ("gated", "hf_reader", "recode/gated", "is gated; ask for access"),
     ("bogus token", "hf_bogus", DATA, "the token is not valid"),
-    ("no such config", None, DATA, "has no other/*.parquet"),
+    ("no such config", None, DATA, "has no config 'other'; choose one of default, crpl, problems, samples"),
 ]
 
 
@@ -273,8 +289,11 @@ def test_the_readme_shows_the_journeys_and_they_run(world: World, material: Path
     (code,) = re.findall(r"```python\n(.*?)```", section, re.DOTALL)
     (commands,) = re.findall(r"```sh\n(.*?)```", section, re.DOTALL)
     assert len((code + commands).splitlines()) <= 25
-    found = world.run(code.replace("me/", "recode/") + "\nimport json; print(json.dumps(found))", "newcomer")
-    assert found["n"] == 3
+    found = world.run(
+        code.replace("me/", "recode/") + "\nimport json; print(json.dumps([found, report.overall.accuracy]))",
+        "newcomer",
+    )
+    assert found[0]["n"] == 3 and found[0]["accuracy"] == found[1]
     folder = world.root / "newcomer"
     shutil.copytree(material / "release", folder / "release")
     shutil.copytree(world.root / "model", folder / "demo-out" / "reward-model")

@@ -1,16 +1,36 @@
 """Pairwise accuracy: the laws, and the interval."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lcb_rb.metrics import clustered_interval, length_correlation, mean_margin, pairwise_accuracy, pairwise_summary
+from lcb_rb.metrics import (
+    calibration,
+    clustered_interval,
+    length_correlation,
+    length_gap,
+    length_groups,
+    margin_length_correlation,
+    mcnemar_exact,
+    mean_margin,
+    paired_accuracy,
+    pairwise_accuracy,
+    pairwise_summary,
+)
 
 SCORES = st.one_of(st.none(), st.floats(), st.integers(-3, 3).map(float))
 ROWS = st.lists(st.tuples(SCORES, SCORES, st.sampled_from(["a", "b", "c"])), min_size=1, max_size=40)
 LENGTHS = st.one_of(st.none(), st.integers(0, 9))
+QUARTERS = st.integers(-30, 30).map(lambda n: n / 4)  # sums and differences are exact
+LOGITS = st.one_of(st.none(), st.floats(), QUARTERS)
+QUARTER_ROWS = st.lists(st.tuples(QUARTERS, QUARTERS, st.sampled_from(["a", "b", "c"])), min_size=1, max_size=40)
+LOGIT_ROWS = st.lists(st.tuples(LOGITS, LOGITS, st.sampled_from(["a", "b", "c"])), min_size=1, max_size=40)
+POINTS = st.sampled_from([0.0, 0.5, 1.0, None])
+POINT_ROWS = st.lists(st.tuples(POINTS, POINTS, st.sampled_from(["a", "b", "c"])), min_size=1, max_size=40)
 FULL_ROWS = st.lists(
     st.tuples(SCORES, SCORES, LENGTHS, LENGTHS, st.sampled_from(["a", "b", 3])), min_size=1, max_size=40
 )
@@ -200,3 +220,179 @@ def test_with_five_problems_the_interval_is_too_narrow_as_the_docs_say():
 def test_same_seed_gives_the_same_interval():
     values, clusters = np.array([1.0, 0.0, 1.0, 0.5]), ["a", "b", "c", "c"]
     assert clustered_interval(values, clusters, seed=3) == clustered_interval(values, clusters, seed=3)
+
+
+@settings(deadline=None, max_examples=200)
+@given(LOGIT_ROWS)
+def test_a_calibration_error_is_a_share_and_its_bins_hold_every_scored_pair(rows):
+    chosen, rejected, problems = zip(*rows, strict=True)
+    found = calibration(chosen, rejected, problems, resamples=20)
+    accuracy = pairwise_accuracy(chosen, rejected, problems, resamples=20)
+    if found is None:
+        assert accuracy.n_unscored == accuracy.n
+        return
+    assert 0 <= found.ece <= 1
+    assert (found.interval is None) == (accuracy.interval is None)
+    assert found.interval is None or 0 <= found.interval.low <= found.interval.high <= 1
+    assert (found.n, found.n_ties) == (accuracy.n - accuracy.n_unscored, accuracy.n_ties)
+    filled = [part for part in found.bins if part.n]
+    assert sum(part.n for part in filled) == found.n
+    assert all(part.low - 1e-12 <= part.confidence <= part.high + 1e-12 for part in filled)
+    assert sum(part.n * part.accuracy for part in filled) / found.n == pytest.approx(accuracy.accuracy)
+    error = sum(part.n * abs(part.accuracy - part.confidence) for part in filled) / found.n
+    assert found.ece == pytest.approx(error, abs=1e-12)
+
+
+@settings(deadline=None, max_examples=100)
+@given(QUARTER_ROWS, st.integers(-5, 5), st.randoms(use_true_random=False))
+def test_a_shift_of_both_scores_the_order_and_copies_of_the_pairs_keep_the_calibration_error(rows, shift, random):
+    ece = calibration(*zip(*rows, strict=True), resamples=5).ece
+    shifted = [(better + shift, worse + shift, problem) for better, worse, problem in rows]
+    shuffled = random.sample(rows, len(rows))
+    for changed in (shifted, shuffled, rows * 3):
+        assert calibration(*zip(*changed, strict=True), resamples=5).ece == pytest.approx(ece, abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("margins", "ece"), [([50, 90], 0), ([-50, -90], 1), ([0, 0], 0), ([50, -50], 0.5), ([float("1e308")] * 2, 0)]
+)
+def test_the_calibration_error_of_the_sure_and_of_the_undecided(margins, ece):
+    assert calibration(margins, [-margin for margin in margins], ["a", "b"]).ece == pytest.approx(ece, abs=1e-12)
+
+
+def test_a_bradley_terry_scorer_is_calibrated_on_its_own_logits_alone():
+    generator = np.random.default_rng(0)
+    margins = generator.normal(size=20_000) * 2
+    chosen = np.where(generator.random(20_000) < 1 / (1 + np.exp(-margins)), margins, -margins)
+    problems = [str(index // 4) for index in range(20_000)]
+    assert calibration(chosen, np.zeros(20_000), problems, resamples=10).ece < 0.02
+    assert calibration(chosen * 5, np.zeros(20_000), problems, resamples=10).ece > 0.1
+
+
+def calibration_coverage(sharpness, truth, trials=200):
+    """Share of simulated sets of 57 problems with two pairs each whose interval of the error holds the true one."""
+    generator = np.random.default_rng(0)
+    problems = [f"p{i // 2}" for i in range(114)]
+    covered = 0
+    for trial in range(trials):
+        margins = np.abs(np.repeat(0.7 * generator.normal(size=57), 2) + generator.normal(size=114))
+        chosen = np.where(generator.random(114) < 1 / (1 + np.exp(-sharpness * margins)), margins, -margins)
+        interval = calibration(chosen.tolist(), [0.0] * 114, problems, seed=trial, resamples=200).interval
+        covered += interval.low <= truth <= interval.high
+    return covered / trials
+
+
+def test_the_interval_of_a_calibration_error_is_as_rough_as_the_docs_say():
+    assert 0.80 <= calibration_coverage(0.5, 0.088) <= 0.95
+    assert 0.45 <= calibration_coverage(1.0, 0.0) <= 0.75
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), max_size=40))
+def test_four_groups_by_length_share_out_all_pairs_in_order(lengths):
+    gaps = [length_gap(*pair) for pair in lengths]
+    ids = [f"p{index}" for index in range(len(gaps))]
+    groups = length_groups(gaps, ids)
+    if len(gaps) < 4:
+        assert groups == []
+        return
+    assert sorted(index for group in groups for index in group) == list(range(len(gaps)))
+    assert len(groups) == 4 and max(map(len, groups)) - min(map(len, groups)) <= 1
+    for nearer, wider in pairwise(groups):
+        assert max(gaps[index] for index in nearer) <= min(gaps[index] for index in wider)
+    turned = length_groups(gaps[::-1], ids[::-1])
+    assert [{ids[::-1][i] for i in group} for group in turned] == [{ids[i] for i in group} for group in groups]
+
+
+def test_a_gap_is_relative_to_the_longer_side():
+    assert [length_gap(50, 100), length_gap(100, 50), length_gap(7, 7), length_gap(0, 0), length_gap(0, 3)] == [
+        *(0.5, 0.5, 0, 0, 1)
+    ]
+
+
+@settings(deadline=None, max_examples=200)
+@given(FULL_ROWS)
+def test_the_correlation_of_margins_with_length_is_that_of_the_summary(rows):
+    chosen, rejected, longer, shorter, names = zip(*rows, strict=True)
+    longer, shorter = ([length or 0 for length in side] for side in (longer, shorter))
+    found = margin_length_correlation(chosen, rejected, longer, shorter, list(map(str, names)), resamples=20)
+    assert found.value == length_correlation(chosen, rejected, longer, shorter)
+    if found.interval:
+        assert -1 <= found.interval.low <= found.interval.high <= 1
+
+
+def test_the_interval_of_a_correlation_holds_it_and_is_wider_over_fewer_problems():
+    generator = np.random.default_rng(0)
+    longer, shorter = generator.integers(100, 900, size=(2, 200)).tolist()
+    chosen = [length / 200 + noise for length, noise in zip(longer, generator.normal(size=200), strict=True)]
+    wide, narrow = (
+        margin_length_correlation(chosen, [0.0] * 200, longer, shorter, [f"p{i % n}" for i in range(200)])
+        for n in (5, 200)
+    )
+    assert wide.value == narrow.value == pytest.approx(length_correlation(chosen, [0.0] * 200, longer, shorter))
+    assert narrow.interval.low < narrow.value < narrow.interval.high
+    fisher = np.tanh(np.arctanh(narrow.value) + np.array([-1.96, 1.96]) / np.sqrt(197))
+    assert [narrow.interval.low, narrow.interval.high] == pytest.approx(fisher, abs=0.05)
+
+
+@given(st.integers(0, 60), st.integers(0, 60))
+def test_mcnemar_is_the_two_sided_binomial_test(only_a, only_b):
+    found = mcnemar_exact(only_a, only_b)
+    assert found == mcnemar_exact(only_b, only_a)
+    if only_a + only_b:
+        assert found == pytest.approx(scipy.stats.binomtest(only_a, only_a + only_b, 0.5).pvalue, rel=1e-9)
+    else:
+        assert found == 1
+
+
+def test_mcnemar_of_many_pairs_is_neither_slow_nor_beyond_floats():
+    assert mcnemar_exact(10_000, 10_300) == pytest.approx(scipy.stats.binomtest(10_000, 20_300).pvalue, rel=1e-6)
+    assert mcnemar_exact(0, 5_000) == 0.0
+
+
+@settings(deadline=None, max_examples=200)
+@given(POINT_ROWS)
+def test_the_difference_of_a_and_b_turns_around_when_they_change_places_and_when_all_pairs_are_swapped(rows):
+    a, b, problems = zip(*rows, strict=True)
+    found, exchanged = paired_accuracy(a, b, problems, resamples=20), paired_accuracy(b, a, problems, resamples=20)
+    swapped = paired_accuracy(*([p if p is None else 1 - p for p in side] for side in (a, b)), problems, resamples=20)
+    if found.difference is None:
+        assert found.n_unscored == found.n == exchanged.n_unscored == swapped.n_unscored
+        return
+    assert found.difference == pytest.approx(found.accuracy_a - found.accuracy_b)
+    for other in (exchanged, swapped):
+        assert other.difference == -found.difference
+        if found.interval:
+            assert [-other.interval.high, -other.interval.low] == pytest.approx(
+                [found.interval.low, found.interval.high]
+            )
+    assert (exchanged.only_a, exchanged.only_b, exchanged.p_value) == (found.only_b, found.only_a, found.p_value)
+    if not found.n_ties_a and not found.n_ties_b:
+        assert swapped.p_value == found.p_value
+
+
+@settings(deadline=None, max_examples=100)
+@given(POINT_ROWS)
+def test_a_scorer_does_not_differ_from_itself(rows):
+    points, _, problems = zip(*rows, strict=True)
+    found = paired_accuracy(points, points, problems, resamples=20)
+    if found.n_unscored < found.n:
+        assert (found.difference, found.only_a, found.only_b, found.p_value) == (0, 0, 0, 1)
+        assert found.interval is None or (found.interval.low, found.interval.high) == (0, 0)
+
+
+def test_a_tie_is_half_of_the_difference_and_no_win_for_mcnemar():
+    found = paired_accuracy([1, 0.5, 0.5, None, 0], [0.5, 0.5, 0, 1, 1], ["a", "b", "c", "d", "e"])
+    assert (found.n, found.n_unscored, found.n_ties_a, found.n_ties_b, found.n_problems) == (5, 1, 2, 2, 4)
+    assert (found.accuracy_a, found.accuracy_b, found.difference) == (0.5, 0.5, 0.0)
+    assert (found.only_a, found.only_b) == (1, 1)
+
+
+def test_pairing_makes_the_interval_narrower_than_two_separate_ones():
+    generator = np.random.default_rng(0)
+    a = (generator.random(200) < 0.6).astype(float)
+    b = np.where(generator.random(200) < 0.1, 1 - a, a)
+    problems = [f"p{i // 2}" for i in range(200)]
+    paired = paired_accuracy(a.tolist(), b.tolist(), problems).interval
+    alone = clustered_interval(a, problems)
+    assert paired.high - paired.low < alone.high - alone.low

@@ -7,6 +7,7 @@ import datasets
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -253,7 +254,7 @@ def test_a_place_that_is_no_directory_is_refused(tmp_path: Path, name: str) -> N
 def test_a_split_that_is_not_there_is_refused(tmp_path: Path, split: str | None) -> None:
     if split:
         write_pairs([make_pair()], tmp_path, "test")
-    with pytest.raises(InputError, match="has no data/"):
+    with pytest.raises(InputError, match=r"has no (data/|split )"):
         read_pairs(tmp_path, split)
 
 
@@ -264,3 +265,35 @@ def test_starter_code_follows_the_statement() -> None:
 
 def test_a_statement_without_starter_code_stands_alone() -> None:
     assert problem_text(make_problem(statement=" Double it. \n", starter_code=" \n")) == "Double it."
+
+
+def card(*configs: dict[str, object]) -> str:
+    return f"---\n{yaml.safe_dump({'configs': list(configs)})}---\n"
+
+
+def test_a_split_of_which_a_file_is_missing_is_refused(tmp_path):
+    write_pairs([make_pair()], tmp_path, "test").rename(tmp_path / "data" / "test-00000-of-00002.parquet")
+    with pytest.raises(InputError, match="holds 1 of 2 files of split 'test'"):
+        read_pairs(tmp_path)
+
+
+def test_the_card_says_which_files_belong_to_a_config(tmp_path):
+    """Files of an older version, which the card no longer names, are not read."""
+    for split in ("train", "test"):
+        write_pairs([make_pair(f"{split}/a", problem_id=split)], tmp_path, split)
+    write_pairs([make_pair("x/a", problem_id="x")], tmp_path, "train", "crpl")
+    files = {"split": "test", "path": "data/test-*"}
+    (tmp_path / "README.md").write_text(
+        card({"config_name": "default", "data_files": [files]}, {"config_name": "crpl", "data_dir": "crpl"})
+    )
+    assert [pair.problem_id for pair in read_pairs(tmp_path)] == ["test"]
+    assert [pair.problem_id for pair in read_pairs(tmp_path, config="crpl")] == ["x"]
+    with pytest.raises(InputError, match="has no config 'problems'; choose one of default, crpl"):
+        read_pairs(tmp_path, config="problems")
+
+
+@pytest.mark.parametrize("config", ["../data", "a/b", "", ".."])
+def test_a_config_is_no_path(tmp_path, config):
+    write_pairs([make_pair()], tmp_path, "test")
+    with pytest.raises(InputError, match="has no config"):
+        read_pairs(tmp_path, config=config)

@@ -11,14 +11,16 @@ from contextlib import contextmanager
 
 import pytest
 
-from builders.card import CARD
 from factories import ROOT, make_pair, run_recode
 from hub import HubServer, environment, running
-from hub.client import client, commit
+from hub.client import client, commit, put_large
+from lcb_rb.cards import CARD
 from lcb_rb.pairs import write_pairs
 from processes import within
 from publishable import OWNER, contents, downloaded, make_dataset, make_model, make_space
 from publisher import Publisher, publisher
+
+pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")  # of the client's LFS uploads
 
 PARQUET = "data/test-00000-of-00001.parquet"
 
@@ -179,7 +181,10 @@ def others_commit(hub: HubServer, repo: str, files: dict[str, bytes]) -> Iterato
     def run() -> None:
         assert within(60, lambda: any("/preupload/" in seen.path for seen in hub.log()))
         time.sleep(0.4)  # ours is held by now
-        commit(client(hub, OWNER), repo, files)
+        for name in [name for name in files if name.endswith(".parquet")]:
+            put_large(client(hub, OWNER), repo, name, files.pop(name))
+        if files:
+            commit(client(hub, OWNER), repo, files)
 
     with ThreadPoolExecutor() as threads:
         done = threads.submit(run)
@@ -201,6 +206,71 @@ def test_another_commit_goes_below_ours_unless_it_changes_the_same_file(hub, pub
         refused = publish(directory, repo)
     assert refused["exit_code"] == 1 and f"somebody else has changed {CARD}" in refused["error"]
     assert downloaded(hub, f"datasets/{repo}")[CARD].endswith(b"theirs\n")
+
+
+def test_shards_that_others_publish_meanwhile_are_not_removed(hub, publish, repo, tmp_path):
+    directory = make_dataset(tmp_path / "it")
+    publish(directory, repo)
+    ours = make_dataset(tmp_path / "ours", n_pairs=4)
+    (ours / PARQUET).rename(ours / "data/test-00000-of-00002.parquet")
+    write_pairs([make_pair("q/a", problem_id="q")], ours, "test").rename(ours / "data/test-00001-of-00002.parquet")
+    theirs = "data/test-00000-of-00003.parquet"
+    with others_commit(hub, repo, {theirs: b"theirs"}):
+        refused = publish(ours, repo)
+    assert refused["exit_code"] == 1 and f"somebody else has changed {theirs}" in refused["error"]
+    assert downloaded(hub, f"datasets/{repo}")[theirs] == b"theirs"
+
+
+def test_a_file_that_changes_meanwhile_is_not_published(hub, publish, repo, tmp_path):
+    directory = make_dataset(tmp_path / "it")
+    (directory / "a.txt").write_text("one\n")
+    hub.hold("/api/datasets/", 1.0)
+    with ThreadPoolExecutor() as threads:
+        done = threads.submit(publish, directory, repo)
+        time.sleep(0.7)  # it has been checked by now
+        (directory / "a.txt").write_text("two\n")
+    assert done.result()["exit_code"] == 2 and "has changed since it was checked" in done.result()["error"]
+    assert not downloaded(hub, f"datasets/{repo}")
+
+
+def test_what_the_repository_would_leave_out_is_refused_before_the_commit(hub, publish, repo, tmp_path):
+    client(hub, OWNER).create_repo(repo, repo_type="dataset")
+    commit(client(hub, OWNER), repo, {".gitignore": b"*.parquet\n"})
+    refused = publish(make_dataset(tmp_path / "it"), repo)
+    assert refused["exit_code"] == 2 and "would be left out by its .gitignore" in refused["error"]
+    assert len(commits(hub, repo)) == 2
+
+
+def test_what_reads_back_otherwise_is_said(hub, repo, tmp_path, monkeypatch):
+    from lcb_rb.errors import HubError
+    from lcb_rb.hub import publish as module
+    from lcb_rb.hub.files import local_file
+    from lcb_rb.hub.remote import Remote, Target
+
+    client(hub, OWNER).create_repo(repo, repo_type="dataset")
+    (tmp_path / "a.txt").write_text("one\n")
+    publication = module._Publication(
+        [local_file("a.txt", tmp_path / "a.txt")], Remote(Target(repo, "dataset"), OWNER, hub.url)
+    )
+    monkeypatch.setattr(publication, "_committed", lambda: None)  # it says that it has committed, and has not
+    with pytest.raises(HubError, match=r"a\.txt is not what was sent"):
+        publication.run("---\nlicense: mit\n---\n")
+
+
+def test_a_public_repository_is_not_taken_for_a_private_one(hub, publish, repo, tmp_path):
+    directory = make_dataset(tmp_path / "it")
+    publish(directory, repo)
+    make_dataset(directory, n_pairs=4)
+    refused = publish(directory, repo, private=True)
+    assert refused["exit_code"] == 2 and "is public already" in refused["error"] and len(commits(hub, repo)) == 2
+
+
+def test_a_card_that_only_the_hub_refuses_is_one_line_and_makes_no_repository(hub, publish, repo, tmp_path):
+    directory = make_model(tmp_path / "it")
+    (directory / CARD).write_text("---\nlicense: mit\nmodel-index: 5\n---\n")
+    refused = publish(directory, repo, "model")
+    assert refused["exit_code"] == 2 and "Invalid metadata in README.md" in refused["error"], refused
+    assert not client(hub, OWNER).repo_exists(repo)
 
 
 def test_eight_publishers_at_once_lose_nothing(hub, settings, repo, tmp_path):
@@ -235,7 +305,7 @@ def test_who_may_not_write_proposes_once(hub, publish, repo, tmp_path):
     assert refused["exit_code"] == 2 and "--create-pr" in refused["error"]
     hub.fault(action="lose_response", path="/commit/")
     proposed = publish(directory, repo, token="hf_reader", create_pr=True)
-    assert publish(directory, repo, token="hf_reader", create_pr=True) == proposed
+    assert publish(directory, repo, token="hf_reader", create_pr=True) == {**proposed, "uploaded": []}
     assert proposed["pull_request"] == "refs/pr/1"
     assert downloaded(hub, f"datasets/{repo}", "refs%2Fpr%2F1") == contents(directory)
     assert downloaded(hub, f"datasets/{repo}") == before

@@ -1,11 +1,12 @@
 """What is checked of a directory before the first request."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lcb_rb.errors import InputError
-from lcb_rb.hub.cards import CARD, read_card
+from lcb_rb.cards import CARD, read_card
+from lcb_rb.errors import InputError, input_error
 from lcb_rb.hub.dataset_checks import check_dataset
 from lcb_rb.hub.files import Files
 from lcb_rb.hub.model_checks import check_model, refuse_pickles
@@ -14,6 +15,10 @@ from lcb_rb.hub.space_checks import check_space, refuse_tag
 
 if TYPE_CHECKING:
     from lcb_rb.hub.remote import Target
+
+_REF = re.compile(r"[\w][\w./+-]*")
+_BAD_REF = re.compile(r"\.\.|//|/\.|\.lock(/|$)|[./]$|@\{")
+"""Names that git does not take."""
 
 _CHECKS: dict[str, Callable[[Files, dict[str, Any]], None]] = {
     "dataset": check_dataset,
@@ -33,11 +38,15 @@ def check(files: Files, target: "Target", directory: Path) -> dict[str, Any]:
     Raises:
         InputError: a file: which, why, and what to do.
     """
+    ignored = next((path for path in files.values() if path.name == ".gitignore"), None)
+    if ignored:
+        raise input_error(ignored, "makes the Hub leave files out without a word", "remove it")
     refuse_pickles(files)
     card, _ = read_card(files.get(CARD, directory / CARD))
     _CHECKS[target.type](files, card)
-    refuse_secrets(files)
-    refuse_tag(target.tag, card)
+    refuse_secrets(files, directory)
+    if target.type == "space":
+        refuse_tag(target.tag, card)
     return card
 
 
@@ -58,5 +67,10 @@ def check_target(target: "Target") -> None:
         raise InputError(f"{target.repo_id}: names no owner; give it as owner/name")
     if target.type not in _CHECKS:
         raise InputError(f"--type {target.type!r} is not known; choose one of {', '.join(_CHECKS)}")
+    for option, name in (("--tag", target.tag), ("--revision", target.revision)):
+        if name is not None and (not _REF.fullmatch(name) or _BAD_REF.search(name)):
+            raise InputError(f"{option} {name!r}: is no name of a version or branch; give one such as v1.0.0")
+    if target.tag in ("main", "HEAD") or (target.tag or "").startswith("refs/"):
+        raise InputError(f"--tag {target.tag}: is a name of the Hub's own; give one such as v1.0.0")
     if target.create_pr and (target.tag or target.revision not in (None, "main")):
         raise InputError("--create-pr proposes a change of main; leave out --tag and --revision")

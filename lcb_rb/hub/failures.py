@@ -1,5 +1,6 @@
 """What errors of the Hub mean, which of them pass by themselves, and what to do about the others."""
 
+import json
 import logging
 import random
 import re
@@ -8,6 +9,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 import httpx2
+from huggingface_hub import get_token
 from huggingface_hub.errors import (
     GatedRepoError,
     HfHubHTTPError,
@@ -17,21 +19,26 @@ from huggingface_hub.errors import (
     OfflineModeIsEnabled,
     RepositoryNotFoundError,
     RevisionNotFoundError,
+    RevisionResolutionError,
 )
+from huggingface_hub.utils._http import parse_ratelimit_headers
 
 from lcb_rb.errors import HubError, InputError, RecodeError
 
 BACKOFF_S = 1.0
 """First pause before a request is repeated; the next ones are twice as long each."""
 
-LONGEST_PAUSE_S = 60.0
+LONGEST_PAUSE_S = 300.0
 ATTEMPTS = 6
 PASSING = frozenset((408, 429, 500, 502, 503, 504))
 MOVED = frozenset((409, 412))
 """Somebody else has committed meanwhile."""
 
-HUB_ERRORS = (HfHubHTTPError, HFValidationError, httpx2.HTTPError, OSError, RuntimeError)
-"""What the clients raise for a request that failed; hf_xet raises RuntimeError."""
+HUB_ERRORS = (
+    *(HfHubHTTPError, HFValidationError, httpx2.HTTPError, ConnectionError, LocalTokenNotFoundError),
+    *(LocalEntryNotFoundError, RevisionResolutionError, json.JSONDecodeError, RuntimeError),
+)
+"""What the clients raise for a request that failed; hf_xet raises RuntimeError, a page in place of JSON the decoder."""
 
 _WRITTEN_STATUS = re.compile(r"HTTP status (?:client|server) error \((\d{3}) ")
 
@@ -76,8 +83,11 @@ def pause(attempt: int, error: BaseException) -> None:
 
 def asked_s(error: BaseException) -> float | None:
     """Returns how long a server asks to wait, seconds."""
-    text = error.response.headers.get("Retry-After", "") if isinstance(error, HfHubHTTPError) else ""
-    return float(text) if text.isdecimal() else None
+    if not isinstance(error, HfHubHTTPError):
+        return None
+    text = error.response.headers.get("Retry-After", "")
+    limit = parse_ratelimit_headers(error.response.headers) if error.response.status_code == 429 else None
+    return float(text) if text.isdecimal() else float(limit.reset_in_seconds) if limit else None
 
 
 def explained(error: BaseException, place: str) -> RecodeError:
@@ -87,6 +97,11 @@ def explained(error: BaseException, place: str) -> RecodeError:
         error: Of a client of the Hub.
         place: The repository, such as `dataset recode/lcb-rb`.
     """
+    local = isinstance(error, LocalEntryNotFoundError | RevisionResolutionError)
+    if local and error.__cause__ is not None and status_of(error.__cause__):
+        return explained(error.__cause__, place)
+    if isinstance(error, json.JSONDecodeError):
+        return HubError(f"{place}: what answers is no Hub; check HF_ENDPOINT, and whether a proxy stands in between")
     if isinstance(error, GatedRepoError):
         return InputError(f"{place}: is gated; ask for access on its page, then log in as who was given it")
     if isinstance(error, RepositoryNotFoundError):
@@ -99,10 +114,8 @@ def explained(error: BaseException, place: str) -> RecodeError:
         return InputError(f"{place}: no token; log in with `hf auth login` or set HF_TOKEN")
     if isinstance(error, HFValidationError):
         return InputError(f"{place}: is no repository id; give it as owner/name")
-    if isinstance(error, LocalEntryNotFoundError):
+    if local:
         return HubError(f"{place}: is not in the cache, and the Hub was not reached; run it once with the network")
-    if isinstance(error, OSError) and error.filename:
-        return InputError(f"{error.filename}: cannot be read or written ({error.strerror}); mend it and run it again")
     status = status_of(error)
     return _of_status(status, error, place) if status else _unreachable(error, place)
 
@@ -112,9 +125,11 @@ def _of_status(status: int, error: BaseException, place: str) -> RecodeError:
     if status == 403 and not isinstance(error, HfHubHTTPError):
         what = "the upload is refused: over a limit of the account, or without the right to write"
         return InputError(f"{place}: {what} ({said}); free space, or use another token")
+    if status == 401 and not get_token():
+        return InputError(f"{place}: no token; log in with `hf auth login` or set HF_TOKEN")
     if status == 401:
         return InputError(f"{place}: the token is not valid; make a new one and log in with `hf auth login`")
-    if status in (402, 413) or (status == 403 and any(word in said.lower() for word in ("storage", "quota", "limit"))):
+    if status in (402, 413) or (status == 403 and any(word in said.lower() for word in ("storage", "quota"))):
         return InputError(f"{place}: over a limit of the account ({said}); free space, or change the plan")
     if status == 403:
         return InputError(f"{place}: the token may not do this ({said}); use one that may write, or --create-pr")

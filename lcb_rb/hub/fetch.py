@@ -1,15 +1,19 @@
 """Taking pairs and reward models from the Hub, at a pinned commit; from the cache where the network is away."""
 
 import re
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from huggingface_hub import snapshot_download
+from huggingface_hub.utils.tqdm import disable_progress_bars
 
+from lcb_rb.cards import CARD
 from lcb_rb.errors import InputError
 from lcb_rb.hub.failures import HUB_ERRORS, explained
 from lcb_rb.options import RepoType
+from lcb_rb.pairs import patterns_of
 
 WEIGHTS = ("*.safetensors", "*.json", "*.jinja", "*.model", "*.txt")
 """Files that a classifier and its tokenizer are made of; never code, never pickles."""
@@ -34,21 +38,22 @@ def is_repo_id(text: str) -> bool:
     return bool(_ID.fullmatch(text)) and not Path(text).exists()
 
 
-def fetch_pairs(name: str, folder: str) -> Fetched:
-    """Returns a dataset, only one folder of it and its card.
+def fetch_pairs(name: str, config: str) -> Fetched:
+    """Returns a dataset: its card, and the files of one config.
 
     Args:
         name: `owner/name` or `owner/name@revision`.
-        folder: With the parquet files.
+        config: Part of it.
 
     Raises:
-        InputError: no such dataset, revision or folder, or no right to read it.
+        InputError: no such dataset, revision or config, or no right to read it.
         HubError: neither the Hub nor the cache has it.
     """
-    fetched = _fetch(name, "dataset", ("README.md", f"{folder}/*.parquet"))
-    if not any((fetched.directory / folder).glob("*.parquet")):
-        raise InputError(f"dataset {name}: has no {folder}/*.parquet; check the id, and --config")
-    return fetched
+    card = _fetch(name, "dataset", [CARD])
+    patterns = [
+        pattern for found in patterns_of(card.directory, config, f"dataset {name}").values() for pattern in found
+    ]
+    return _fetch(f"{card.repo_id}@{card.commit}", "dataset", [CARD, *patterns])
 
 
 def fetch_model(name: str) -> Fetched:
@@ -68,6 +73,8 @@ def _fetch(name: str, kind: RepoType, patterns: Sequence[str]) -> Fetched:
     found = _ID.fullmatch(name)
     if not found:
         raise InputError(f"{name}: is no repository id; give it as owner/name or owner/name@revision")
+    if not sys.stderr.isatty():
+        disable_progress_bars()
     try:
         directory = Path(
             snapshot_download(
@@ -75,6 +82,7 @@ def _fetch(name: str, kind: RepoType, patterns: Sequence[str]) -> Fetched:
                 repo_type=kind,
                 revision=found["revision"],
                 allow_patterns=list(patterns),
+                ignore_patterns=None if kind == "dataset" else ["*/*"],
                 library_name="lcb-rb",
             )
         )

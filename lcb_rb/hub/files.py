@@ -1,8 +1,9 @@
 """The files of a directory that is to be published, and what a revision of a Hub repository holds of them."""
 
 import hashlib
+import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -56,16 +57,34 @@ def files_of(directory: Path) -> Files:
     if not directory.is_dir():
         raise input_error(directory, "is not a directory", "give the directory to publish")
     files = {}
-    for path in sorted(directory.rglob("*")):
-        relative = path.relative_to(directory)
-        if IGNORED.intersection(relative.parts) or (path.is_dir() and not path.is_symlink()):
-            continue
+    for path in sorted(_walked(directory)):
+        name = path.relative_to(directory).as_posix()
         if path.is_symlink() or not path.is_file():
             raise input_error(path, "is a link or no regular file", "replace it with a copy, or remove it")
-        files[relative.as_posix()] = path
+        if not os.access(path, os.R_OK):
+            raise input_error(path, "cannot be read", "change its permissions")
+        if any(not character.isprintable() or "\ud800" <= character <= "\udfff" for character in name):
+            raise input_error(ascii(str(path)), "has a name that is not plain text", "rename it")
+        files[name] = path
     if not files:
         raise input_error(directory, "holds no files", "give the directory to publish")
     return files
+
+
+def _walked(directory: Path) -> Iterator[Path]:
+    """Yields everything below a directory that is no directory.
+
+    Raises:
+        InputError: a directory cannot be read.
+    """
+
+    def refuse(error: OSError) -> None:
+        raise input_error(error.filename, f"cannot be read ({error.strerror})", "change its permissions") from error
+
+    for place, folders, names in os.walk(directory, onerror=refuse):
+        links = [name for name in folders if (Path(place) / name).is_symlink()]
+        folders[:] = [name for name in folders if name not in IGNORED and name not in links]
+        yield from (Path(place) / name for name in [*names, *links] if name not in IGNORED)
 
 
 def local_file(name: str, path: Path) -> LocalFile:

@@ -1,6 +1,7 @@
 """Publishing a directory: checked here, one commit, read back, tagged."""
 
 import random
+import sys
 import tempfile
 import time
 from collections.abc import Sequence
@@ -8,7 +9,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from huggingface_hub.hf_api import RepoFile
+from huggingface_hub.utils.tqdm import disable_progress_bars
 
+from lcb_rb.cards import CARD
 from lcb_rb.errors import HubError, InputError
 from lcb_rb.hub.checks import check, check_target
 from lcb_rb.hub.failures import ATTEMPTS, HUB_ERRORS, MOVED, explained, passes, pause, status_of
@@ -58,15 +61,17 @@ def publish(directory: Path, target: Target, token: str | None = None, endpoint:
         HubError: the Hub failed for too long; the same call finishes the work.
     """
     check_target(target)
+    if not sys.stderr.isatty():
+        disable_progress_bars()
     with tempfile.TemporaryDirectory(prefix="recode-") as made:
         paths = files_of(directory)
         if target.type == "model":
             paths |= model_files(directory, paths, target.repo_id, Path(made))
+        files = [local_file(name, path) for name, path in sorted(paths.items())]  # before the checks: what they saw
         card = check(paths, target, directory)
-        files = [local_file(name, path) for name, path in sorted(paths.items())]
         remote = Remote(replace(target, sdk=card.get("sdk")), token, endpoint)
         try:
-            return _Publication(files, remote).run()
+            return _Publication(files, remote).run(paths[CARD].read_text(encoding="utf-8"))
         except HUB_ERRORS as error:
             raise explained(error, target.place) from error
 
@@ -78,15 +83,16 @@ class _Publication:
         self._files, self._remote, self._target = files, remote, remote.target
         self._head = ""
         self._held: dict[str, RepoFile] = {}
+        self._sent: list[str] = []
+        self._removed: list[str] = []
 
-    def run(self) -> Published:
+    def run(self, card: str) -> Published:
         """Returns what came of it; raises what the clients raise."""
-        self._head = self._remote.opened()
+        self._head = self._remote.opened(card)
         self._held = self._remote.files(self._head)
         tagged = self._remote.tagged(self._target.tag) if self._target.tag else None
         if tagged:
             return self._as_tagged(tagged)
-        todo, gone = changed(self._files, self._held), stale(self._files, self._held)
         proposed = self._committed()
         self._read_back(proposed or self._head)
         if self._target.tag:
@@ -94,8 +100,8 @@ class _Publication:
         return Published(
             url=self._remote.url(proposed or self._head),
             commit=self._remote.head(proposed) if proposed else self._head,
-            uploaded=[file.name for file in todo],
-            removed=gone,
+            uploaded=self._sent,
+            removed=self._removed,
             tag=self._target.tag,
             pull_request=proposed,
         )
@@ -120,6 +126,7 @@ class _Publication:
             proposed = self._proposed() if self._target.create_pr else None
             if proposed:
                 return proposed
+            self._sent, self._removed = [file.name for file in todo], gone
             try:
                 made = self._remote.commit(todo, gone, self._head, MESSAGE)
             except HUB_ERRORS as error:
@@ -147,11 +154,15 @@ class _Publication:
         for file in self._files:
             before, after = _content(self._held.get(file.name)), _content(held.get(file.name))
             if before != after and not file.is_same(held.get(file.name)):
-                raise HubError(
-                    f"{self._target.place}: somebody else has changed {file.name} meanwhile, in {head[:12]}; "
-                    f"look at it, then run the same command again"
-                )
+                raise self._conflict(file.name, head)
+        theirs = sorted(set(stale(self._files, held)) - set(self._held))
+        if theirs:
+            raise self._conflict(theirs[0], head)
         self._head, self._held = head, held
+
+    def _conflict(self, name: str, head: str) -> HubError:
+        said = f"somebody else has changed {name} meanwhile, in {head[:12]}"
+        return HubError(f"{self._target.place}: {said}; look at it, then run the same command again")
 
     def _proposed(self) -> str | None:
         """Returns an open pull request that holds the files: of an earlier run, or of one whose answer was lost."""
@@ -163,8 +174,7 @@ class _Publication:
         other = changed(self._files, self._remote.files(revision))
         if other:
             raise HubError(
-                f"{self._target.place}: {other[0].name} is not what was sent, in {revision}; look for a .gitignore "
-                f"there, then run the same command again"
+                f"{self._target.place}: {other[0].name} is not what was sent, in {revision}; run the same command again"
             )
 
 

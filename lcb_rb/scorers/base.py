@@ -1,8 +1,14 @@
-"""The Scorer protocol."""
+"""The Scorer protocol, what it reads, and the options of those that are models."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from pathlib import Path
+from typing import Literal, Protocol
+
+Method = Literal["head", "loglik-mean", "loglik-sum", "dpo"]
+"""What of a model is the score: its classification head, or how likely it finds the reasoning."""
+OverLong = Literal["error", "unscored", "middle", "left"]
+"""What becomes of a text beyond the model's context: refused, None, or cut in the middle or at the start."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,3 +33,21 @@ class Scorer(Protocol):
 
     def score(self, items: Sequence[Item], advance: Callable[[], None] = lambda: None) -> list[float | None]:
         """Returns one score an item, None where scoring failed; calls `advance` once an item."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelOptions:
+    """How a model is read; nothing here concerns baselines."""
+
+    method: Method = "head"
+    """What of it is the score."""
+    reference: str | None = None
+    """Model that the likelihood is compared with, for method dpo: a directory, or an id on the Hub."""
+    over_long: OverLong = "error"
+    """What becomes of texts that do not fit."""
+    adapter: Path | None = None
+    """YAML file with the fields of `adapter.Adapter`."""
+    allow_pickle: bool = False
+    """Whether weights may be pickles, which can hold code."""
+    batch_tokens: int = 4096
+    """Most tokens of a batch, padding included; a longer text is a batch of its own."""

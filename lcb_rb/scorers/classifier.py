@@ -1,92 +1,76 @@
-"""Reward models with a scalar head: any directory that `AutoModelForSequenceClassification` loads with one label."""
+"""Reward models with a head: any directory that `AutoModelForSequenceClassification` loads."""
 
-import hashlib
-from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from lcb_rb.errors import InputError, MissingExtraError
-from lcb_rb.scorers.base import Item
+from lcb_rb.errors import InputError
+from lcb_rb.scorers.base import ModelOptions
+from lcb_rb.scorers.batched import BatchedScorer
+from lcb_rb.scorers.loading import Loaded, Place, identity_of, load
+from lcb_rb.scorers.texts import TextReader, Tokens
 
-DECISIVE = frozenset({".safetensors", ".json", ".jinja", ".model", ".txt"})
-"""Suffixes of files that decide a score."""
+AFTER_TRAINING = ModelOptions(over_long="unscored")
+"""A long training must not end in an error about one text of its validation."""
 
 
-class ClassifierScorer:
-    """Scores one text at a time, without padding, so that no score depends on its neighbours or on the pad token."""
+class ClassifierScorer(BatchedScorer):
+    """Scores by the head's value at the last token of decoders, and as the model's own head does in encoders.
 
-    def __init__(self, directory: Path, *, name: str | None = None, revision: str | None = None) -> None:
-        """Loads model and tokenizer; code from the directory is never run and weights must be safetensors.
+    How far the model can be trusted in batches is tried on it, not looked up: a decoder runs without mask where no
+    text feels what is right of it, others with a mask, and what feels its neighbours even so runs alone.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        name: str | None = None,
+        revision: str | None = None,
+        options: ModelOptions = AFTER_TRAINING,
+    ) -> None:
+        """Loads model and tokenizer; code from the directory is never run.
 
         Args:
             directory: As `save_pretrained` writes it.
             name: For the report; the directory's when None.
             revision: For the report; a hash of the directory's content when None.
+            options: How the model is read.
 
         Raises:
-            InputError: the directory holds no such model.
+            InputError: the directory holds no such model, or it has three labels or more and no adapter chooses.
             MissingExtraError: torch or transformers is not installed.
         """
-        try:
-            import torch
-            from transformers import AutoModelForSequenceClassification, AutoTokenizer
-            from transformers.utils import logging
-        except ImportError as error:
-            raise MissingExtraError("transformers", "models") from error
-        self._torch = torch
-        logging.disable_progress_bar()
-        try:
-            self._tokenizer = AutoTokenizer.from_pretrained(directory)
-            model, loading = AutoModelForSequenceClassification.from_pretrained(
-                directory, use_safetensors=True, dtype=torch.float32, output_loading_info=True
-            )
-        except (OSError, ValueError, KeyError) as error:
-            fix = "give a model saved by save_pretrained, with its tokenizer and safetensors weights"
-            raise InputError(f"{directory}: {str(error).splitlines()[0]}; {fix}") from error
-        if model.config.num_labels != 1:
-            raise InputError(f"{directory}: {model.config.num_labels} labels; a reward model has one")
-        untrained = sorted(loading["missing_keys"]) + sorted(str(key) for key in loading["mismatched_keys"])
-        if untrained:
-            raise InputError(f"{directory}: no weights for {untrained[0]}; give a model whose reward head was trained")
-        self._device = "cuda" if torch.cuda.is_available() else "cpu"
-        self._model = model.eval().to(self._device)
-        self._model.config.pad_token_id = None  # one unpadded text a batch: the head reads the last token
-        self._max_tokens = getattr(self._model.config, "max_position_embeddings", None)
+        loaded = load("AutoModelForSequenceClassification", Place(directory, name or str(directory), revision), options)
+        from lcb_rb.scorers.heads import Head  # needs torch, which `load` has found
+
+        self._label, notes = _label(loaded, directory)
+        self._head = Head(loaded)
         self.name = name or str(directory)
-        self.revision = revision or _content_hash(directory)
-        self.notes = [] if self._device == "cpu" else ["scored on cuda in float32"]
-        if not self._tokenizer.chat_template:
-            self.notes.append("no chat template: problem and reasoning joined by a blank line")
+        self.revision = loaded.revision
+        self.notes = [*loaded.notes, *notes]
+        self.identity = identity_of(loaded, options, str(self._label))
+        self.reader = TextReader(loaded.tokenizer, loaded.context, options.over_long)
+        self.batch_tokens = 0 if self._head.alone else options.batch_tokens
 
-    def score(self, items: Sequence[Item], advance: Callable[[], None] = lambda: None) -> list[float | None]:
-        """Returns the head's value at the last token of every text; None for a text longer than the model's context."""
-        scores: list[float | None] = []
-        with self._torch.inference_mode():
-            for item in items:
-                scores.append(self._score_one(self._tokens(item)))
-                advance()
-        return scores
-
-    def _tokens(self, item: Item) -> list[int]:
-        if not self._tokenizer.chat_template:
-            return list(self._tokenizer(f"{item.problem}\n\n{item.reasoning}")["input_ids"])
-        messages = [
-            {"role": "user", "content": item.problem},
-            {"role": "assistant", "content": item.reasoning},
-        ]
-        text = self._tokenizer.apply_chat_template(messages, tokenize=False)
-        return list(self._tokenizer(text, add_special_tokens=False)["input_ids"])
-
-    def _score_one(self, tokens: list[int]) -> float | None:
-        if not tokens or (self._max_tokens and len(tokens) > self._max_tokens):
-            return None
-        value = float(self._model(input_ids=self._torch.tensor([tokens], device=self._device)).logits[0, 0])
-        return value if value == value else None
+    def forward(self, batch: list[Tokens]) -> list[float]:
+        """Returns the score of each text of a batch."""
+        logits = self._head.logits(batch)
+        minus = logits[:, self._label[1]] if len(self._label) > 1 else 0.0
+        found: list[float] = (logits[:, self._label[0]] - minus).tolist()
+        return found
 
 
-def _content_hash(directory: Path) -> str:
-    """Returns a hash of everything that decides a score: weights, configuration, tokenizer, chat template."""
-    digest = hashlib.sha256()
-    for path in sorted(directory.iterdir()):
-        if path.suffix in DECISIVE and path.name != "recode.json":
-            digest.update(f"{path.name}\0{hashlib.sha256(path.read_bytes()).hexdigest()}\0".encode())
-    return f"sha256:{digest.hexdigest()}"
+def _label(loaded: Loaded, directory: Path) -> tuple[tuple[int, ...], list[str]]:
+    """Returns the label that is the score, or the two whose difference it is, and what to say of it."""
+    config, chosen = loaded.model.config, loaded.adapter.label
+    if chosen is not None:
+        label = (chosen,) if isinstance(chosen, int) else tuple(chosen)
+        if max(label) >= config.num_labels:
+            raise InputError(f"{directory}: no label {max(label)} among {config.num_labels}; mend `label` in --adapter")
+        return label, []
+    if config.num_labels == 1:
+        return (0,), []
+    if config.num_labels == 2:
+        low, high = (config.id2label[index] for index in (0, 1))
+        return (1, 0), [f"two labels: the score is the logit of {high} minus that of {low}"]
+    fix = "choose one, or the difference of two, by `label` in an --adapter file"
+    raise InputError(f"{directory}: {config.num_labels} labels; a reward model has one or two; {fix}")

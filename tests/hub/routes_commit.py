@@ -22,7 +22,8 @@ def preupload(call: Call) -> Reply:
     _, repo = call.contributed()
     sha, asked = repo.commit_of(call.revision), call.json()
     patterns, files = _lfs_patterns(repo, sha), repo.git.files(sha)
-    ignored = [line.strip() for line in (asked.get("gitIgnore") or "").splitlines() if not line.startswith("#")]
+    ignoring = asked.get("gitIgnore") or _text(repo, sha, ".gitignore")
+    ignored = [line.strip() for line in ignoring.splitlines() if not line.startswith("#")]
     threshold = call.hub.setup.lfs_threshold
     told = [
         {
@@ -37,9 +38,12 @@ def preupload(call: Call) -> Reply:
 
 
 def _lfs_patterns(repo: Repository, sha: str) -> list[str]:
-    entry = repo.git.files(sha).get(".gitattributes")
-    lines = repo.git.blob(entry.oid).decode().splitlines() if entry else []
-    return [line.split()[0] for line in lines if "filter=lfs" in line]
+    return [line.split()[0] for line in _text(repo, sha, ".gitattributes").splitlines() if "filter=lfs" in line]
+
+
+def _text(repo: Repository, sha: str, name: str) -> str:
+    entry = repo.git.files(sha).get(name)
+    return repo.git.blob(entry.oid).decode() if entry else ""
 
 
 def _is_large(file: Json, patterns: list[str], threshold: int) -> bool:
