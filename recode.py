@@ -27,6 +27,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+INTERRUPTED = 130
+"""What typer returns after Ctrl-C."""
+
 DEMO_MEANING = (
     "What this shows: the whole way runs, on real verdicts. What it does not: a good reward model. The model is tiny, "
     "starts from random weights and has seen only rule-made flaws, so on natural pairs it is expected to guess, and "
@@ -77,10 +80,11 @@ def main() -> None:
         if message:  # none where typer has printed the help instead
             sys.stderr.write(f"recode: {message}\n")
         raise SystemExit(error.exit_code) from error
-    except (KeyboardInterrupt, typer.Abort) as error:
+    except (KeyboardInterrupt, typer.Abort):
+        code = INTERRUPTED
+    if code == INTERRUPTED:
         sys.stderr.write("recode: interrupted; run it again to go on\n")
-        raise SystemExit(1) from error
-    raise SystemExit(code)
+    raise SystemExit(1 if code == INTERRUPTED else code)
 
 
 def _message(error: RecodeError | typer.TyperException) -> str:

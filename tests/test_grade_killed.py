@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 from factories import ROOT, run_recode
-from processes import within
+from processes import below, within
 
 RIGHT = "print(2 * int(input()))\n"
 
@@ -63,3 +63,16 @@ def test_a_killed_run_goes_on_and_runs_no_finished_sample_again(tmp_path):
     assert len(rows(tmp_path)) == 16
     assert {found["wall_s"] for found in finished} <= {row["wall_s"] for row in rows(tmp_path)}
     assert not journal.exists()
+
+
+def test_an_interrupted_run_says_so_in_one_line(tmp_path):
+    command = [sys.executable, "-m", "recode", "grade", *files(tmp_path, {"a": "while True: pass"})]
+    settings = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(
+        list(map(str, command)), env=settings, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert within(60, lambda: len(below(process.pid)) >= 3)  # a grader, its zygote, the sample
+        process.send_signal(signal.SIGINT)
+        output, errors = process.communicate(timeout=60)
+    assert process.returncode == 1 and output == ""
+    assert errors.splitlines()[-1] == "recode: interrupted; run it again to go on" and "Traceback" not in errors
