@@ -34,7 +34,7 @@ $(BIN)/python:
 # A torch that is already in .venv (a GPU build, say) is kept: only then its pin is left out.
 $(READY): $(BIN)/python pyproject.toml constraints.txt
 	@if $(BIN)/python -m pip show -q torch 2>/dev/null; then grep -v '^torch==' constraints.txt; else cat constraints.txt; fi > $(VENV)/constraints.txt
-	$(BIN)/python -m pip install -q --disable-pip-version-check --no-compile -c $(VENV)/constraints.txt -e '.[metrics,models,dev]'
+	$(BIN)/python -m pip install -q --disable-pip-version-check -c $(VENV)/constraints.txt -e '.[metrics,models,dev]'
 	@touch $@
 
 clean:

@@ -31,6 +31,8 @@ pytest.importorskip("trl")
 
 DATA, MODEL = "recode/lcb-rb", "recode/reward"
 METRICS = ROOT / "lcb_rb" / "metrics"
+ONCE = pytest.mark.parametrize("world", ["off"], indirect=True, ids=["lfs"])
+"""For what has nothing to do with how large files are stored."""
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
@@ -230,6 +232,7 @@ def test_scoring_by_ids_pins_both_revisions_and_works_offline(world: World, tmp_
     assert score("length", HF_ENDPOINT="http://127.0.0.1:9")["provenance"]["data_revision"] == world.commits["v1"]
 
 
+@ONCE
 def test_code_of_a_model_is_never_run(world: World, tmp_path: Path) -> None:
     """Not even where somebody at the terminal would agree to it."""
     api = client(world.hub, OWNER)
@@ -263,6 +266,7 @@ REFUSALS = [
 ]
 
 
+@ONCE
 def test_refusals_of_reading_are_told_apart(world: World, tmp_path: Path) -> None:
     settings = world.settings("owner", OWNER)
     with publisher(settings) as publish:
@@ -279,12 +283,14 @@ def test_refusals_of_reading_are_told_apart(world: World, tmp_path: Path) -> Non
     assert done.returncode == 0, done.stderr
 
 
+@ONCE
 def test_what_is_neither_here_nor_cached_is_said(world: World) -> None:
     settings = {**world.settings("empty"), "HF_HUB_OFFLINE": "1"}
     done = run_recode("score", "length", "--pairs", DATA, environment=settings)
     assert done.returncode == 1 and "is not in the cache" in done.stderr and done.stderr.count("\n") == 1
 
 
+@ONCE
 def test_the_readme_shows_the_journeys_and_they_run(world: World, material: Path) -> None:
     section = README.partition("## On the Hub")[2].partition("\n## ")[0]
     (code,) = re.findall(r"```python\n(.*?)```", section, re.DOTALL)

@@ -1,9 +1,9 @@
 """Who may import whom, and what an import may cost."""
 
 import ast
+import resource
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -71,11 +71,17 @@ def test_importing_loads_no_heavy_library(module):
     assert found.stdout.split() == []
 
 
-def test_help_answers_in_under_a_second():
+def test_help_takes_under_a_second():
+    """Of CPU time: what else the machine does is none of its."""
+
     def once():
-        start = time.monotonic()
+        start = children_s()
         assert run_recode("--help").returncode == 0
-        return time.monotonic() - start
+        return children_s() - start
+
+    def children_s():
+        used = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return used.ru_utime + used.ru_stime
 
     assert min(once() for _ in range(3)) < 1.0
 
