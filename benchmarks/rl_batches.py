@@ -81,7 +81,7 @@ def main(
     job = Job(variant="", batch="", data=str(data), workers=workers, timeout_s=timeout_s, limit=limit)
     report = {
         **provenance(rounds),
-        "job": asdict(job),
+        "job": {**asdict(job), "data": data.name},
         "batches": {name: describe(replace(job, batch=name)) for name in FILES},
         "runs": list(_measure_all(job, names, rounds)),
     }

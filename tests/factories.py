@@ -2,11 +2,14 @@
 
 import atexit
 import functools
+import importlib.util
 import os
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from lcb_rb.execution import Executor, Limits
 from lcb_rb.schema import PairKind, PreferencePair, Problem, Result, Sample, StdinTests
@@ -14,6 +17,13 @@ from lcb_rb.schema import PairKind, PreferencePair, Problem, Result, Sample, Std
 ROOT = Path(__file__).parents[1]
 SHARED_DATA = next((path for path in [ROOT.parent / "shared" / "data"] if path.is_dir()), None)
 LONG = "We walk over the list once and keep the sum of what we saw, because each item is needed only once. "
+
+
+def needs(*packages: str) -> None:
+    """Skips a whole file where a package is missing, without the seconds that importing it in every process takes."""
+    for name in packages:
+        if importlib.util.find_spec(name) is None:
+            pytest.skip(f"needs {name}", allow_module_level=True)
 
 
 @functools.cache

@@ -213,6 +213,14 @@ def test_solutions_may_use_packages_that_are_installed(package, code, kind):
     assert found.verdict is Verdict.ACCEPTED, found
 
 
+def test_pandas_reserves_no_memory_that_its_limit_would_have_to_pay():
+    if importlib.util.find_spec("pandas") is None:
+        pytest.skip("no pandas")
+    code = "import pandas, sys\ndef f(x): return sys.modules['pyarrow'].default_memory_pool().backend_name"
+    found = grade(make_problem(tests=CallTests(fn_name="f", inputs=["5"], outputs=['"system"'])), code)
+    assert found.verdict is Verdict.ACCEPTED, found
+
+
 @pytest.mark.parametrize(
     ("value", "expected"),
     [

@@ -16,7 +16,7 @@ import yaml
 
 from builders import crpl, lcb_rb, release
 from builders.inputs import Inputs
-from factories import LONG, ROOT, make_problem, make_sample, run_recode
+from factories import LONG, ROOT, make_problem, make_sample, needs, run_recode
 from hub import HubServer, environment, running
 from hub.client import client
 from lcb_rb.columns import problem_of
@@ -26,8 +26,7 @@ from publishable import OWNER, downloaded, make_dataset
 from publisher import publisher
 from test_train import RECIPE
 
-pytest.importorskip("evaluate")
-pytest.importorskip("trl")
+needs("evaluate", "trl")
 
 DATA, MODEL = "recode/lcb-rb", "recode/reward"
 METRICS = ROOT / "lcb_rb" / "metrics"

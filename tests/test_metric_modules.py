@@ -3,7 +3,6 @@
 import functools
 import html
 import http.server
-import importlib.util
 import json
 import re
 import shutil
@@ -15,12 +14,11 @@ import tomllib
 import pytest
 import yaml
 
-from factories import ROOT, make_problem
+from factories import ROOT, make_problem, needs
 from lcb_rb.metrics import pairwise_summary
 from lcb_rb.metrics.candidates import grade_candidates
 
-if importlib.util.find_spec("evaluate") is None:
-    pytest.skip("evaluate is not installed", allow_module_level=True)
+needs("evaluate")
 
 METRICS = ROOT / "lcb_rb" / "metrics"
 NAMES = ["pairwise_accuracy", "pass_at_k"]

@@ -7,10 +7,11 @@ from typing import Any
 
 import yaml
 from huggingface_hub import EvalResult, EvalResultEntry, ModelCardData, eval_result_entries_to_yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from lcb_rb import __version__
 from lcb_rb.cards import CARD, understood
+from lcb_rb.compare import read_report
 from lcb_rb.errors import input_error
 from lcb_rb.hub.files import Files
 from lcb_rb.pairs import DEFAULT
@@ -205,10 +206,7 @@ def _record(path: Path) -> Record:
 
 def _report(path: Path, directory: Path, repo_id: str) -> Report:
     """Returns a report on this very model; without the local paths of whoever made it."""
-    try:
-        report = Report.model_validate_json(path.read_bytes())
-    except ValidationError as error:
-        raise input_error(path, "is no report of `recode score`", "score the model again") from error
+    report = read_report(path)
     told = report.provenance
     if told.scorer != repo_id and told.scorer_revision != content_hash(directory):
         what = f"is about another model ({told.scorer}, {told.scorer_revision[:23]})"

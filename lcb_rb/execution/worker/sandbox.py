@@ -18,6 +18,12 @@ from .scratch import scratch_directory
 from .watch import Limits
 from .zygote import ANSWERS, CHANNEL, ENDED, MODULES, SPAWN, STARTED
 
+ENVIRONMENT = {
+    **{"PYTHONHASHSEED": "0", "LC_ALL": "C.UTF-8", "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
+    "ARROW_DEFAULT_MEMORY_POOL": "system",  # the other reserves 1 GiB at once, which may be all that a child may have
+}
+"""Of a zygote while it loads modules; its children see none of it."""
+
 START_S = 60.0
 """Time that a zygote may take to start, on the busiest machine."""
 
@@ -60,7 +66,7 @@ class Zygote:
             stderr=subprocess.DEVNULL,
             pass_fds=[theirs.fileno()],
             cwd="/",
-            env={"PYTHONHASHSEED": "0", "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "LC_ALL": "C.UTF-8"},
+            env=ENVIRONMENT,
         )
         theirs.close()
         config = {
