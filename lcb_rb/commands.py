@@ -16,10 +16,27 @@ RARE = "Rarely needed"
 """Panel of the help for options that change what a verdict means."""
 MODELS = "Models"
 """Panel of the help for options that baselines do not have."""
-Method = Literal["head", "loglik-mean", "loglik-sum", "dpo"]
+Method = Literal["head", "loglik-mean", "loglik-sum", "dpo", "judge", "judge-pairs", "steps"]
 """As `lcb_rb.scorers.base.Method`; repeated here so that the command's help loads no scorer."""
 Truncate = Literal["middle", "left"]
 """Ways to cut a text, of `lcb_rb.scorers.base.OverLong`."""
+
+AsMethod = Annotated[
+    Method, typer.Option("--as", help="Score by its head, by likelihood, by asking it.", rich_help_panel=MODELS)
+]
+Reference = Annotated[
+    str | None, typer.Option(help="What dpo compares with: a directory or id.", rich_help_panel=MODELS)
+]
+Truncated = Annotated[
+    Truncate | None,
+    typer.Option(help="Cut texts that are too long.", show_default="an error", rich_help_panel=MODELS),
+]
+AdapterFile = Annotated[
+    Path | None, typer.Option(help="YAML: template, label, dtype, judge, steps...", rich_help_panel=MODELS)
+]
+AllowPickle = Annotated[
+    bool, typer.Option("--allow-pickle", help="Load weights that can hold code.", rich_help_panel=MODELS)
+]
 
 
 @app.command()
@@ -35,28 +52,23 @@ def score(
     split: Annotated[str | None, typer.Option(help="One split of them.", show_default="all")] = None,
     out: Annotated[Path | None, typer.Option(help="File for the report (JSON).")] = None,
     fit_on: Annotated[Path | None, typer.Option(help="Directory of pairs that tfidf learns from.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap and of random scorers.")] = 0,
-    method: Annotated[
-        Method, typer.Option("--as", help="Score by its head, or by likelihood.", rich_help_panel=MODELS)
-    ] = "head",
-    reference: Annotated[
-        str | None, typer.Option(help="What dpo compares with: a directory or id.", rich_help_panel=MODELS)
+    seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap, of random scorers and of judges.")] = 0,
+    method: AsMethod = "head",
+    base_url: Annotated[
+        str | None,
+        typer.Option(help="OpenAI-compatible endpoint of a judge; MODEL is its name there.", rich_help_panel=MODELS),
     ] = None,
-    truncate: Annotated[
-        Truncate | None,
-        typer.Option(help="Cut texts that are too long.", show_default="an error", rich_help_panel=MODELS),
-    ] = None,
-    adapter: Annotated[
-        Path | None, typer.Option(help="YAML: template, label, dtype, max_tokens.", rich_help_panel=MODELS)
-    ] = None,
-    allow_pickle: Annotated[
-        bool, typer.Option("--allow-pickle", help="Load weights that can hold code.", rich_help_panel=MODELS)
-    ] = False,
+    reference: Reference = None,
+    truncate: Truncated = None,
+    adapter: AdapterFile = None,
+    allow_pickle: AllowPickle = False,
     as_json: AsJson = False,
 ) -> None:
     """Measure how often a reward model prefers the better reasoning."""
     from lcb_rb.progress import emit
     from lcb_rb.scorers import ModelOptions
+    from lcb_rb.scorers.journal import parts
+    from lcb_rb.scorers.sharding import joined
     from lcb_rb.scoring import score_model
     from lcb_rb.tables import report_table
     from lcb_rb.writing import require_writable, write_text
@@ -70,21 +82,29 @@ def score(
         over_long=truncate or "error",
         adapter=adapter,
         allow_pickle=allow_pickle,
+        base_url=base_url,
     )
-    report = score_model(
-        model,
-        pairs,
-        config=config,
-        split=split,
-        fit_on=fit_on,
-        seed=seed,
-        command=command,
-        options=options,
-        journal=out.with_name(f".{out.name}.journal") if out else None,
-    )
-    if out:
+    journal = out.with_name(f".{out.name}.journal") if out else None
+    with joined() as ranks:
+        report = score_model(
+            model,
+            pairs,
+            config=config,
+            split=split,
+            fit_on=fit_on,
+            seed=seed,
+            command=command,
+            options=options,
+            journal=journal,
+            ranks=ranks,
+        )
+    if ranks.rank:
+        return
+    if out and journal:
         write_text(out, report.model_dump_json(indent=1) + "\n")
-        out.with_name(f".{out.name}.journal").unlink(missing_ok=True)
+        if not (base_url and report.overall.n_unscored):  # answers that lack are asked again, the others not
+            for part in parts(journal):
+                part.unlink()
     summary = report.model_dump(mode="json", exclude={"scores"})
     emit(summary, report_table(report), as_json=as_json)
 
@@ -187,19 +207,39 @@ def publish(
 
 @app.command()
 def doctor(
-    model: Annotated[str | None, typer.Argument(help="A reward model.", hidden=True)] = None,
+    model: Annotated[str | None, typer.Argument(help="A reward model: a directory, or its id on the Hub.")] = None,
     sandbox: Annotated[bool, typer.Option("--sandbox", help="Whether untrusted code can be graded here.")] = False,
+    pairs: Annotated[
+        str | None,
+        typer.Option(help="What would be scored, as in recode score.", show_default="the starter set"),
+    ] = None,
+    method: AsMethod = "head",
+    reference: Reference = None,
+    truncate: Truncated = None,
+    adapter: AdapterFile = None,
+    allow_pickle: AllowPickle = False,
     as_json: AsJson = False,
 ) -> None:
-    """Say what works on this machine, and what does not, and why."""
+    """Say what works with a reward model, or of this machine's sandbox, and what does not, and why."""
     from dataclasses import asdict
 
-    from lcb_rb.execution.doctor import examine
     from lcb_rb.progress import emit
-    from lcb_rb.tables import sandbox_text
+    from lcb_rb.scorers import ModelOptions
+    from lcb_rb.tables import diagnosis_text, sandbox_text
 
-    if model or not sandbox:
-        raise InputError("doctor looks at the sandbox only, so far; run: recode doctor --sandbox")
-    found = examine()
-    emit({**asdict(found), "safe": found.safe}, sandbox_text(found), as_json=as_json)
-    raise typer.Exit(0 if found.safe else 1)
+    options = ModelOptions(
+        method=method, reference=reference, over_long=truncate or "error", adapter=adapter, allow_pickle=allow_pickle
+    )
+    if model is None and sandbox and pairs is None and options == ModelOptions():
+        from lcb_rb.execution.doctor import examine
+
+        found = examine()
+        emit({**asdict(found), "safe": found.safe}, sandbox_text(found), as_json=as_json)
+        raise typer.Exit(0 if found.safe else 1)
+    if model is None or sandbox:
+        raise InputError("doctor looks at one thing; run: recode doctor MODEL, or: recode doctor --sandbox")
+    from lcb_rb.scorers.doctor import examine_model
+
+    seen = examine_model(model, pairs, options)
+    emit({**asdict(seen), "sound": seen.sound}, diagnosis_text(seen), as_json=as_json)
+    raise typer.Exit(0 if seen.sound else 1)

@@ -26,6 +26,10 @@ class HubError(RecodeError):
     """The Hub, or the way to it, failed; the same command run again finishes the work."""
 
 
+class EndpointError(RecodeError):
+    """A model's endpoint, or the way to it, failed; the same command run again goes on."""
+
+
 class GradingError(RecodeError):
     """The grading instrument itself failed; never a statement about the graded code."""
 

@@ -15,11 +15,11 @@ from lcb_rb.schema import (
     Provenance,
     Report,
 )
-from lcb_rb.scorers import BASELINES, Item, Scorer
+from lcb_rb.scorers import BASELINES, Item, PairScorer, Scorer
 
 
 def score_pairs(
-    scorer: Scorer,
+    scorer: Scorer | PairScorer,
     pairs: Sequence[PreferencePair],
     *,
     data: str,
@@ -31,7 +31,7 @@ def score_pairs(
     """Returns the report of a scorer on pairs.
 
     Args:
-        scorer: Reads problem and reasoning of both sides.
+        scorer: Reads problem and reasoning of both sides, one by one or together.
         pairs: At least one.
         data: Where the pairs come from, for the report.
         data_revision: Their content hash or commit.
@@ -93,19 +93,24 @@ def report_of(
 
 
 def _scores(
-    scorer: Scorer, pairs: Sequence[PreferencePair], advance: Callable[[], None] = lambda: None
+    scorer: Scorer | PairScorer, pairs: Sequence[PreferencePair], advance: Callable[[], None] = lambda: None
 ) -> list[PairScore]:
-    found = scorer.score([item for pair in pairs for item in _sides(pair)], advance)
+    sides = [_sides(pair) for pair in pairs]
+    if isinstance(scorer, PairScorer):
+        found = scorer.score_pairs(sides, advance)
+    else:
+        flat = scorer.score([item for both in sides for item in both], advance)
+        found = list(zip(flat[::2], flat[1::2], strict=True))
     return [
         PairScore(
             id=pair.id,
-            chosen=found[2 * index],
-            rejected=found[2 * index + 1],
+            chosen=chosen,
+            rejected=rejected,
             problem_id=pair.problem_id,
             kind=pair.kind,
             dimension=pair.dimension,
         )
-        for index, pair in enumerate(pairs)
+        for pair, (chosen, rejected) in zip(pairs, found, strict=True)
     ]
 
 

@@ -10,9 +10,11 @@ from lcb_rb.evaluation import score_pairs
 from lcb_rb.pairs import DEFAULT, data_revision, pair_files, read_pairs
 from lcb_rb.progress import bar
 from lcb_rb.schema import PreferencePair, Report
-from lcb_rb.scorers import ModelOptions, Scorer, load_scorer
+from lcb_rb.scorers import ModelOptions, PairScorer, Scorer, load_scorer
 from lcb_rb.scorers.batched import BatchedScorer
 from lcb_rb.scorers.journal import opened
+from lcb_rb.scorers.judges import Judge
+from lcb_rb.scorers.sharding import Ranks
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,7 @@ def score_model(
     command: str = "",
     options: ModelOptions = ModelOptions(),  # noqa: B008
     journal: Path | None = None,
+    ranks: Ranks = Ranks(),  # noqa: B008
 ) -> Report:
     """Returns the report of a scorer on pairs.
 
@@ -51,6 +54,7 @@ def score_model(
         command: What was called, for the report.
         options: How a model is read.
         journal: File where a model's scores are kept while it works; with it a killed run goes on where it was.
+        ranks: Processes that score together; each calls this with the same arguments and gets the whole report.
 
     Raises:
         InputError: no such scorer or pairs, `fit_on` shares problems with the pairs, or a text does not fit.
@@ -59,7 +63,9 @@ def score_model(
     source = read_source(pairs, config, split)
     training = _training_pairs(fit_on, source.pairs) if fit_on else None
     scorer = load_scorer(model, seed=seed, fit_on=training, options=options, pairs=source.pairs)
-    with _late_bar(f"scoring with {scorer.name}", 2 * len(source.pairs)) as advance, _kept(scorer, journal):
+    _share_work(scorer, ranks)
+    shown = 2 * len(source.pairs) if ranks.rank == 0 else 0
+    with _late_bar(f"scoring with {scorer.name}", shown) as advance, _kept(scorer, journal, ranks):
         report = score_pairs(
             scorer,
             source.pairs,
@@ -69,7 +75,15 @@ def score_model(
             seed=seed,
             advance=advance,
         )
+    ranks.wait()  # for journals to be closed, which the caller may then remove
     return _with_cuts(report, scorer)
+
+
+def _share_work(scorer: Scorer | PairScorer, ranks: Ranks) -> None:
+    if isinstance(scorer, BatchedScorer):
+        scorer.ranks = ranks
+    elif ranks.size > 1:
+        raise InputError(f"{scorer.name}: scores in one process, but {ranks.size} were launched; run recode by itself")
 
 
 @contextmanager
@@ -87,16 +101,19 @@ def _late_bar(title: str, total: int) -> Iterator[Callable[[], None]]:
 
 
 @contextmanager
-def _kept(scorer: Scorer, journal: Path | None) -> Iterator[None]:
-    """Lets a model keep its scores in the journal; others are done in no time."""
-    if journal is None or not isinstance(scorer, BatchedScorer):
-        yield
-        return
-    with opened(journal) as scorer.store:
+def _kept(scorer: Scorer | PairScorer, journal: Path | None, ranks: Ranks) -> Iterator[None]:
+    """Lets a model keep its scores, or its answers, in the journal; others are done in no time."""
+    if journal and isinstance(scorer, BatchedScorer):
+        with opened(journal, ranks.rank) as scorer.store:
+            yield
+    elif journal and isinstance(scorer, Judge):
+        with scorer.keeping(journal):
+            yield
+    else:
         yield
 
 
-def _with_cuts(report: Report, scorer: Scorer) -> Report:
+def _with_cuts(report: Report, scorer: Scorer | PairScorer) -> Report:
     """Returns the report with the pairs marked whose texts were cut to fit."""
     if not isinstance(scorer, BatchedScorer) or not scorer.cut:
         return report

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from lcb_rb.execution.verdicts import Graded, SlowProblem
     from lcb_rb.hub.publish import Published
     from lcb_rb.metrics import PairedAccuracy
+    from lcb_rb.scorers.diagnosis import Diagnosis
 
 HEAD = ("n", "problems", "ties", "unscored", "accuracy", "95 % interval", "strict")
 """Columns after the name, as `accuracy_cells` fills them."""
@@ -189,6 +190,21 @@ def sandbox_text(found: "Sandbox") -> str:
         level += "; use a container without secrets and pass --allow-weak-isolation" if found.level else ""
     width = max(map(len, [*lines, *found.facts]))
     return "\n".join(f"{name:{width}}  {text}" for name, text in {**lines, **found.facts, "level": level}.items())
+
+
+def diagnosis_text(found: "Diagnosis") -> str:
+    """Returns one line a check, and whether the model can be scored."""
+    failed = [name for name, check in found.checks.items() if check.status == "fails"]
+    lines = {"model": found.model, "texts": found.data} | {
+        name: f"{_STATUS[check.status]}: {check.detail}{check.fix and '; '}{check.fix}"
+        for name, check in found.checks.items()
+    }
+    lines["result"] = f"cannot be scored like this: {', '.join(failed)}" if failed else "can be scored"
+    width = max(map(len, lines))
+    return "\n".join(f"{name:{width}}  {text}" for name, text in lines.items())
+
+
+_STATUS = {"ok": "ok", "warning": "WARNING", "fails": "FAILS"}
 
 
 def published_text(published: "Published") -> str:

@@ -169,7 +169,7 @@ def test_the_revision_changes_with_the_chat_template(tiny_model, tmp_path):
     for path in tiny_model.iterdir():
         (tmp_path / path.name).write_bytes(path.read_bytes())
     same = load_scorer(str(tmp_path)).revision
-    (tmp_path / "chat_template.jinja").write_text("{{ messages[0]['content'] }}", encoding="utf-8")
+    (tmp_path / "chat_template.jinja").write_text("{{ messages[1]['content'] }}", encoding="utf-8")
     assert same == load_scorer(str(tiny_model)).revision != load_scorer(str(tmp_path)).revision
 
 

@@ -1,12 +1,16 @@
 """Odd models: adapters, pickles, likelihoods, and DPO's implicit reward."""
 
+import json
+from dataclasses import replace
+
 import pytest
 
-pytest.importorskip("trl")
-
+from factories import needs
 from lcb_rb.errors import InputError
 from lcb_rb.scorers import Item, ModelOptions, load_scorer
 from tiny_models import save_model
+
+needs("torch", "transformers")
 
 ITEMS = [Item(f"p{i}", "Print the double.", "walk over the list, " * i + "keep the sum.") for i in range(1, 10)]
 LONG = Item("p9/a", "Print the double of the sum. " * 40, "keep the sum.")
@@ -60,7 +64,10 @@ def test_an_adapter_can_lower_the_context(tmp_path):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("labl: 1", "key 'labl': Extra inputs are not permitted; the keys are template, label, dtype, max_tokens"),
+        (
+            "labl: 1",
+            "key 'labl': Extra inputs are not permitted; the keys are template, pooling, label, dtype, max_tokens",
+        ),
         ("label: -1", "key 'label'"),
         ("label: [1]", "key 'label'"),
         ("dtype: int8", "key 'dtype'"),
@@ -232,3 +239,89 @@ def test_a_reference_with_other_tokens_is_refused(tmp_path):
     train_tokenizer(["other words entirely"], 290).save_pretrained(reference)
     with pytest.raises(InputError, match="other tokens than"):
         score(policy, method="dpo", reference=str(reference))
+
+
+def naive_pooling(directory, pooling):
+    """One text at a time: the plain decoder, its states pooled by hand, its head; or all of it as it is."""
+    import torch
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(directory)
+    model = AutoModelForSequenceClassification.from_pretrained(directory).eval()
+    found = []
+    for item in ITEMS:
+        text = f"<|user|>{item.problem}<|end|><|assistant|>{item.reasoning}<|end|>"
+        ids = tokenizer(text, add_special_tokens=False, return_tensors="pt")["input_ids"]
+        with torch.no_grad():
+            if pooling == "own":
+                found.append(float(model(input_ids=ids).logits))
+                continue
+            states = model.base_model(input_ids=ids).last_hidden_state[0]
+            pooled = {"last": states[-1], "first": states[0], "mean": states.mean(0)}[pooling]
+            found.append(float(model.score(pooled)))
+    return found
+
+
+def assert_pooled(directory, options, expected):
+    """Batch 1, batch 32, shuffled and the naive loop are the same."""
+    assert len({round(value, 4) for value in expected}) > 5, "scores that differ, or nothing is tested"
+    scorer = load_scorer(str(directory), options=options)
+    assert scorer.score(ITEMS) == pytest.approx(expected, abs=1e-5)
+    assert scorer.score(ITEMS[::-1]) == pytest.approx(expected[::-1], abs=1e-5)
+    single = load_scorer(str(directory), options=replace(options, batch_tokens=1))
+    assert single.score(ITEMS) == pytest.approx(expected, abs=1e-5)
+    return scorer
+
+
+@pytest.mark.parametrize("pad_is_eos", [True, False])
+@pytest.mark.parametrize("pooling", ["last", "mean", "own"])
+@pytest.mark.parametrize("family", ["qwen2", "gpt2"])
+def test_a_poolings_scores_are_those_of_a_naive_loop(family, pooling, pad_is_eos, tmp_path):
+    save_model(tmp_path / "m", family, pad_is_eos=pad_is_eos)
+    options = adapted(tmp_path / "a.yaml", f"pooling: {pooling}")
+    scorer = assert_pooled(tmp_path / "m", options, naive_pooling(tmp_path / "m", pooling))
+    assert f"pooling {pooling}" in scorer.notes[0]
+    assert (scorer.batch_tokens == 0) is (pooling == "own"), "only a model's own forward runs alone"
+
+
+def test_own_pooling_reads_what_the_model_reads_where_pad_is_eos(tmp_path):
+    save_model(tmp_path / "m", "qwen2", pad_is_eos=True)
+    assert naive_pooling(tmp_path / "m", "own") != pytest.approx(naive_pooling(tmp_path / "m", "last"), abs=1e-3)
+
+
+@pytest.mark.parametrize("pooling", ["first", "mean"])
+def test_a_decoder_that_looks_ahead_is_pooled_too(pooling, tmp_path, monkeypatch):
+    from transformers.models.qwen2 import modeling_qwen2
+
+    from test_scoring_batches import _bidirectional
+
+    save_model(tmp_path / "m", "qwen2")
+    config = json.loads((tmp_path / "m" / "config.json").read_text(encoding="utf-8"))
+    (tmp_path / "m" / "config.json").write_text(json.dumps({**config, "is_causal": False}), encoding="utf-8")
+    monkeypatch.setattr(modeling_qwen2, "create_causal_mask", _bidirectional)
+    options = adapted(tmp_path / "a.yaml", f"pooling: {pooling}")
+    assert assert_pooled(tmp_path / "m", options, naive_pooling(tmp_path / "m", pooling)).batch_tokens
+
+
+def test_own_is_how_an_encoder_is_read_anyway(tmp_path):
+    save_model(tmp_path / "m", "bert")
+    scorer = load_scorer(str(tmp_path / "m"), options=adapted(tmp_path / "a.yaml", "pooling: own"))
+    assert scorer.score(ITEMS) == score(tmp_path / "m")
+    assert scorer.batch_tokens
+
+
+@pytest.mark.parametrize(
+    ("family", "labels", "pooling", "method", "said"),
+    [
+        ("bert", 1, "mean", "head", "BertForSequenceClassification pools in a way of its own; give own"),
+        ("bert", 1, "last", "head", "BertForSequenceClassification pools in a way of its own; give own"),
+        ("qwen2", 1, "first", "head", "reads from left to right, its first token sees nothing; give last or mean"),
+        ("qwen2", None, "mean", "loglik-mean", "`pooling` has no meaning with --as loglik-mean"),
+    ],
+)
+def test_a_pooling_that_is_none_for_the_model_is_refused(family, labels, pooling, method, said, tmp_path):
+    save_model(tmp_path / "m", family, labels=labels)
+    options = replace(adapted(tmp_path / "a.yaml", f"pooling: {pooling}"), method=method)
+    with pytest.raises(InputError) as error:
+        load_scorer(str(tmp_path / "m"), options=options)
+    assert said in str(error.value)

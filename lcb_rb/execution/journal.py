@@ -90,7 +90,7 @@ def _read(journal: Path) -> dict[str, Result]:
     known: dict[str, Result] = {}
     if not journal.exists():
         return known
-    for line in journal.read_text(encoding="utf-8", errors="replace").splitlines():
+    for line in journal.read_text(encoding="utf-8", errors="replace").split("\n"):
         try:
             entry = Entry.model_validate_json(line)
         except ValidationError:

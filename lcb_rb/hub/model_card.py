@@ -1,7 +1,7 @@
 """The card of a reward model and its results, from the record of its training and the reports of its scores."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,10 @@ from lcb_rb.cards import CARD, understood
 from lcb_rb.compare import read_report
 from lcb_rb.errors import input_error
 from lcb_rb.hub.files import Files
+from lcb_rb.hub.model_sections import Probe, behaviour
 from lcb_rb.pairs import DEFAULT
 from lcb_rb.schema import Accuracy, PairKind, Report
+from lcb_rb.scorers.calibrated import RewardScale
 from lcb_rb.scorers.loading import content_hash
 from lcb_rb.tables import COMMIT_CHARS
 from lcb_rb.templates import fill
@@ -44,6 +46,8 @@ class Record(BaseModel):
     pairs_given: int
     pairs_kept: int
     validation: Accuracy | None = None
+    style_probe: Probe | None = None
+    calibration: RewardScale | None = None
 
     @property
     def base(self) -> str | None:
@@ -69,7 +73,7 @@ def model_files(directory: Path, files: Files, repo_id: str, made: Path) -> File
     reports = {name: _report(files[name], directory, repo_id) for name in paths}
     texts = {name: report.model_dump_json(indent=1) + "\n" for name, report in reports.items()}
     if CARD not in files and RECORD in files:
-        texts[CARD] = render_card(repo_id, _record(files[RECORD]), list(reports.values()))
+        texts[CARD] = render_card(repo_id, _record(files[RECORD]), list(reports.values()), files)
     entries = [_entry(report, repo_id) for report in reports.values() if benchmark_of(report)]
     if entries and RESULTS not in files:
         texts[RESULTS] = yaml.safe_dump(eval_result_entries_to_yaml(entries), sort_keys=False)
@@ -88,13 +92,14 @@ def benchmark_of(report: Report) -> str | None:
     return f"{owner}/{name}" if natural and at_commit and report.overall.accuracy is not None else None
 
 
-def render_card(repo_id: str, record: Record, reports: Sequence[Report]) -> str:
+def render_card(repo_id: str, record: Record, reports: Sequence[Report], files: Iterable[str] = ()) -> str:
     """Returns the card: data, recipe, versions and results of a model.
 
     Args:
         repo_id: Where it will be published.
         record: Of its training.
         reports: Of its scores.
+        files: Names of what is published with it.
     """
     rows = [("validation split of the training data", record.data_revision[:16], record.validation)]
     rows += [
@@ -112,6 +117,7 @@ def render_card(repo_id: str, record: Record, reports: Sequence[Report]) -> str:
         "kinds": ", ".join(map(str, record.recipe.get("kinds") or ["all"])),
         "data_revision": record.data_revision,
         "recipe": yaml.safe_dump(record.recipe, sort_keys=False).strip(),
+        "behaviour": behaviour(record.style_probe, record.calibration, files),
         "versions": ", ".join(f"{name} {version}" for name, version in record.versions.items()) or "not recorded",
         "version": record.package_version,
         "publisher": __version__,

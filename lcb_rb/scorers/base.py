@@ -3,10 +3,10 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
-Method = Literal["head", "loglik-mean", "loglik-sum", "dpo"]
-"""What of a model is the score: its classification head, or how likely it finds the reasoning."""
+Method = Literal["head", "loglik-mean", "loglik-sum", "dpo", "judge", "judge-pairs", "steps"]
+"""What of a model is the score: its classification head, how likely it finds the reasoning, or what it says of it."""
 OverLong = Literal["error", "unscored", "middle", "left"]
 """What becomes of a text beyond the model's context: refused, None, or cut in the middle or at the start."""
 
@@ -35,6 +35,23 @@ class Scorer(Protocol):
         """Returns one score an item, None where scoring failed; calls `advance` once an item."""
 
 
+@runtime_checkable
+class PairScorer(Protocol):
+    """Gives both reasonings of a pair a score, and needs both for it."""
+
+    name: str
+    """As in Scorer."""
+    revision: str
+    """As in Scorer."""
+    notes: list[str]
+    """As in Scorer."""
+
+    def score_pairs(
+        self, pairs: Sequence[tuple[Item, Item]], advance: Callable[[], None] = lambda: None
+    ) -> list[tuple[float | None, float | None]]:
+        """Returns the scores of the two sides of each pair; calls `advance` twice a pair."""
+
+
 @dataclass(frozen=True, slots=True)
 class ModelOptions:
     """How a model is read; nothing here concerns baselines."""
@@ -49,5 +66,7 @@ class ModelOptions:
     """YAML file with the fields of `adapter.Adapter`."""
     allow_pickle: bool = False
     """Whether weights may be pickles, which can hold code."""
-    batch_tokens: int = 4096
-    """Most tokens of a batch, padding included; a longer text is a batch of its own."""
+    base_url: str | None = None
+    """Where a judge is asked; None for a model on this machine."""
+    batch_tokens: int | None = None
+    """Most tokens of a batch, padding included, None for what suits the device; a longer text is a batch of its own."""

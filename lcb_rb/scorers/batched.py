@@ -5,10 +5,15 @@ import json
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
+from lcb_rb.errors import InputError
 from lcb_rb.scorers.base import Item
+from lcb_rb.scorers.sharding import Ranks
 from lcb_rb.scorers.texts import TextReader, Tokens
+
+if TYPE_CHECKING:
+    from lcb_rb.scorers.loading import Loaded
 
 
 class Store(Protocol):
@@ -30,10 +35,14 @@ class BatchedScorer(ABC):
     identity: str
     """Everything but the texts that the scores depend on."""
     reader: TextReader
+    loaded: "Loaded"
+    """The model itself, and what is known of it."""
     batch_tokens: int
     """Most tokens of a batch, padding included; 0 for texts that must be alone."""
     store: Store | None = None
     """Where scored batches are kept and found again."""
+    ranks: Ranks = Ranks()
+    """Processes among which the batches are dealt; all of them return all scores."""
     cut: frozenset[str] = frozenset()
     """Keys of the items of the last call whose text was cut to fit."""
 
@@ -54,13 +63,19 @@ class BatchedScorer(ABC):
                 advance()
             else:
                 places.setdefault(tokens, []).append(place)
-        texts = list(places)
-        for batch in plan([len(text.ids) for text in texts], self.batch_tokens):
-            found = self._settled([texts[index] for index in batch])
-            for index, value in zip(batch, found, strict=True):
-                for place in places[texts[index]]:
-                    scores[place] = value
+        batches = _filled(plan([len(text.ids) for text in places], self.batch_tokens), list(places))
+        own: dict[int, list[float | None]] = {}
+        for number in self.ranks.own(len(batches)):
+            own[number] = self._settled(batches[number])
+            for text in batches[number]:
+                for _ in places[text]:
                     advance()
+        for number, found in self.ranks.gathered(own).items():
+            for text, value in zip(batches[number], found, strict=True):
+                for place in places[text]:
+                    scores[place] = value
+                    if number not in own:
+                        advance()
         return scores
 
     def _settled(self, batch: list[Tokens]) -> list[float | None]:
@@ -75,11 +90,30 @@ class BatchedScorer(ABC):
         return known
 
     def _finite(self, batch: list[Tokens]) -> list[float | None]:
-        return [value if math.isfinite(value) else None for value in self.forward(batch)]
+        return [value if math.isfinite(value) else None for value in self._forward_in_memory(batch)]
+
+    def _forward_in_memory(self, batch: list[Tokens]) -> list[float]:
+        """Returns what `forward` does, in halves of halves where the GPU is too small for the whole."""
+        from torch import OutOfMemoryError, cuda
+
+        try:
+            return self.forward(batch)
+        except OutOfMemoryError:
+            longest = max(len(text.ids) for text in batch)
+        cuda.empty_cache()  # here, where the error no longer holds the tensors of the forward
+        if len(batch) == 1:
+            fix = "use a GPU with more memory, or a smaller `dtype` or `max_tokens` in an --adapter file"
+            raise InputError(f"{self.name}: a text of {longest} tokens does not fit into the GPU's memory; {fix}")
+        middle = len(batch) // 2
+        return self._forward_in_memory(batch[:middle]) + self._forward_in_memory(batch[middle:])
 
     @abstractmethod
     def forward(self, batch: list[Tokens]) -> list[float]:
         """Returns the score of each text of a batch."""
+
+    def plain(self, text: Tokens) -> float:
+        """Returns the score of a text alone, by the model's own forward where it has one for this."""
+        return self.forward([text])[0]
 
 
 def plan(lengths: Sequence[int], budget: int) -> list[list[int]]:
@@ -94,6 +128,10 @@ def plan(lengths: Sequence[int], budget: int) -> list[list[int]]:
         else:
             batches.append([index])
     return batches
+
+
+def _filled(batches: Sequence[Sequence[int]], texts: Sequence[Tokens]) -> list[list[Tokens]]:
+    return [[texts[index] for index in batch] for batch in batches]
 
 
 def batch_key(identity: str, batch: Sequence[Tokens]) -> str:

@@ -5,7 +5,7 @@ from pathlib import Path
 from lcb_rb.errors import InputError
 from lcb_rb.scorers.base import ModelOptions
 from lcb_rb.scorers.batched import BatchedScorer
-from lcb_rb.scorers.loading import Loaded, Place, identity_of, load
+from lcb_rb.scorers.loading import Loaded, Place, budget_of, identity_of, load
 from lcb_rb.scorers.texts import TextReader, Tokens
 
 AFTER_TRAINING = ModelOptions(over_long="unscored")
@@ -48,8 +48,10 @@ class ClassifierScorer(BatchedScorer):
         self.revision = loaded.revision
         self.notes = [*loaded.notes, *notes]
         self.identity = identity_of(loaded, options, str(self._label))
-        self.reader = TextReader(loaded.tokenizer, loaded.context, options.over_long)
-        self.batch_tokens = 0 if self._head.alone else options.batch_tokens
+        vocab = loaded.model.get_input_embeddings().num_embeddings
+        self.reader = TextReader(loaded.tokenizer, loaded.context, options.over_long, vocab)
+        self.loaded = loaded
+        self.batch_tokens = 0 if self._head.alone else budget_of(loaded, options)
 
     def forward(self, batch: list[Tokens]) -> list[float]:
         """Returns the score of each text of a batch."""
@@ -57,6 +59,11 @@ class ClassifierScorer(BatchedScorer):
         minus = logits[:, self._label[1]] if len(self._label) > 1 else 0.0
         found: list[float] = (logits[:, self._label[0]] - minus).tolist()
         return found
+
+    def plain(self, text: Tokens) -> float:
+        """Returns the score of a text alone, by the model's own forward."""
+        logits = self._head.plain(text).tolist()
+        return float(logits[self._label[0]] - (logits[self._label[1]] if len(self._label) > 1 else 0.0))
 
 
 def _label(loaded: Loaded, directory: Path) -> tuple[tuple[int, ...], list[str]]:

@@ -1,6 +1,5 @@
 """Scores of finished batches in a file, so that a killed run goes on where it was."""
 
-import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,7 +7,7 @@ from typing import TextIO
 
 from pydantic import ValidationError
 
-from lcb_rb.errors import InputError
+from lcb_rb.journals import opened_lines
 from lcb_rb.schema import Record
 
 
@@ -39,38 +38,30 @@ class Journal:
         self._stream.flush()
 
 
+def parts(path: Path) -> list[Path]:
+    """Returns the files of a journal: that of rank 0, which bears its name, and those of other ranks, numbered."""
+    beside = [item for item in path.parent.glob("*") if item.stem == path.name and item.suffix[1:].isdecimal()]
+    return [item for item in [path, *sorted(beside)] if item.exists()]
+
+
 @contextmanager
-def opened(path: Path) -> Iterator[Journal]:
+def opened(path: Path, rank: int = 0) -> Iterator[Journal]:
     """Yields the journal in a file, which is made when missing; a torn last line is passed over.
+
+    A rank writes a part of its own and knows what all parts hold: their number may have been another one before.
 
     Raises:
         InputError: another run is writing it, or the place cannot be written.
     """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        stream = path.open("a+", encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written ({error.strerror}); choose another --out") from error
-    with stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise InputError(f"{path}: another run is scoring into it; wait for it or choose another --out") from error
-        known = _read(path)
-        stream.write("\n")  # ends a line that a kill has torn
-        try:
-            yield Journal(stream, known)
-        finally:
-            if not known:  # nothing was scored: leave no trace
-                path.unlink()
+    others = [line for part in parts(path) for line in part.read_text(encoding="utf-8", errors="replace").split("\n")]
+    with opened_lines(path.with_name(f"{path.name}.{rank}") if rank else path) as (stream, lines):
+        yield Journal(stream, dict(_entries([*others, *lines])))
 
 
-def _read(path: Path) -> dict[str, list[float | None]]:
-    known = {}
-    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+def _entries(lines: list[str]) -> Iterator[tuple[str, list[float | None]]]:
+    for line in lines:
         try:
             entry = Entry.model_validate_json(line)
         except ValidationError:
-            continue  # blank, or torn by a kill: the batch is done again
-        known[entry.key] = entry.scores
-    return known
+            continue  # blank, torn by a kill, or a line of another scorer: the batch is done again
+        yield entry.key, entry.scores

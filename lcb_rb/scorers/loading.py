@@ -10,6 +10,16 @@ from lcb_rb import __version__
 from lcb_rb.errors import InputError, MissingExtraError
 from lcb_rb.scorers.adapter import Adapter, adapter_note, read_adapter
 from lcb_rb.scorers.base import ModelOptions
+from lcb_rb.scorers.checks import (
+    refuse_odd_files,
+    refuse_unread_weights,
+    refuse_unsound_weights,
+    refuse_useless_template,
+    refuse_useless_tokenizer,
+    understood,
+    unused_weights,
+)
+from lcb_rb.scorers.sharding import local_device
 
 if TYPE_CHECKING:
     import torch
@@ -22,8 +32,10 @@ PICKLES = frozenset({".bin", ".pt", ".pth"})
 NO_TEMPLATE = "no chat template: problem and reasoning joined by a blank line"
 ROPE_BY_LENGTH = frozenset({"dynamic", "longrope"})
 """Rotary embeddings that change with the longest text of a batch."""
+BUDGETS = {"cpu": 2048, "cuda": 16384}
+"""Tokens of a batch: on a CPU, few enough for its caches; on a GPU, enough to keep it busy."""
 
-Kind = Literal["AutoModelForSequenceClassification", "AutoModelForCausalLM"]
+Kind = Literal["AutoModelForSequenceClassification", "AutoModelForTokenClassification", "AutoModelForCausalLM"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +60,8 @@ class Loaded:
     adapter: Adapter
     context: int | None
     """Most tokens that it reads."""
+    pad: int | None
+    """Token that the model's own head passes over at the end of a text."""
     revision: str
     """Commit or content hash."""
     notes: list[str]
@@ -67,34 +81,56 @@ def load(kind: Kind, place: Place, options: ModelOptions) -> Loaded:
     except ImportError as error:
         raise MissingExtraError("transformers", "models") from error
     transformers.utils.logging.disable_progress_bar()
-    adapter = read_adapter(options.adapter) if options.adapter else Adapter()
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    adapter = read_adapter(options.adapter, options.method) if options.adapter else Adapter()
+    device = _device()
     dtype = getattr(torch, adapter.dtype or ("bfloat16" if device.type == "cuda" else "float32"))
     directory = place.directory
-    try:
+    with understood(directory, "files"):
+        refuse_odd_files(directory, pickles=options.allow_pickle)
+    with understood(directory, "tokenizer"):
         tokenizer = transformers.AutoTokenizer.from_pretrained(directory, trust_remote_code=False)
+        refuse_useless_tokenizer(directory, tokenizer)
+    with understood(directory, "model"):
         model, loading = getattr(transformers, kind).from_pretrained(
             directory,
             use_safetensors=None if options.allow_pickle else True,
             trust_remote_code=False,
             dtype=dtype,
+            ignore_mismatched_sizes=True,  # they are refused by name below
             output_loading_info=True,
         )
-    except (OSError, ValueError, KeyError) as error:
-        fix = "give a model saved by save_pretrained, with its tokenizer and safetensors weights"
-        raise InputError(f"{directory}: {str(error).splitlines()[0]}; {fix}") from error
-    _refuse_untrained(directory, loading)
+        model = model.eval().to(device)
+    refuse_unread_weights(directory, loading)
+    refuse_unsound_weights(directory, model)
     tokenizer.chat_template = adapter.template or tokenizer.chat_template
+    where = options.adapter if adapter.template else directory
+    refuse_useless_template(str(where), tokenizer, prompts=kind == "AutoModelForCausalLM")
     model.config.get_text_config().use_cache = False
+    with understood(directory, "files"):
+        revision = place.revision or content_hash(directory, pickles=options.allow_pickle)
     return Loaded(
-        model=model.eval().to(device),
+        model=model,
         tokenizer=tokenizer,
         device=device,
         adapter=adapter,
         context=_context(model, adapter, options.adapter),
-        revision=place.revision or content_hash(directory, pickles=options.allow_pickle),
-        notes=_notes(tokenizer, device, dtype, options, adapter),
+        pad=model.config.get_text_config().pad_token_id,
+        revision=revision,
+        notes=[*_notes(tokenizer, device, dtype, options, adapter), *unused_weights(loading)],
     )
+
+
+def _device() -> "torch.device":
+    import torch
+
+    if not torch.cuda.is_available():
+        return torch.device("cpu")
+    return torch.device("cuda", local_device("GPU", torch.cuda.device_count()))
+
+
+def budget_of(loaded: Loaded, options: ModelOptions) -> int:
+    """Returns the most tokens of a batch: as asked for, or what suits the device."""
+    return options.batch_tokens or BUDGETS[loaded.device.type]
 
 
 def identity_of(loaded: Loaded, options: ModelOptions, *more: str) -> str:
@@ -120,14 +156,9 @@ def content_hash(directory: Path, *, pickles: bool = False) -> str:
     suffixes = DECISIVE | PICKLES if pickles else DECISIVE
     for path in sorted(directory.iterdir()):
         if path.suffix in suffixes and path.name != "recode.json":
-            digest.update(f"{path.name}\0{hashlib.sha256(path.read_bytes()).hexdigest()}\0".encode())
+            with path.open("rb") as stream:  # never whole in memory
+                digest.update(f"{path.name}\0{hashlib.file_digest(stream, 'sha256').hexdigest()}\0".encode())
     return f"sha256:{digest.hexdigest()}"
-
-
-def _refuse_untrained(directory: Path, loading: dict[str, list[str]]) -> None:
-    untrained = sorted(loading["missing_keys"]) + sorted(str(key) for key in loading["mismatched_keys"])
-    if untrained:
-        raise InputError(f"{directory}: no weights for {untrained[0]}; give a model whose reward head was trained")
 
 
 def _context(model: "PreTrainedModel", adapter: Adapter, path: Path | None) -> int | None:

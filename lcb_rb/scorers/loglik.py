@@ -1,10 +1,15 @@
 """Causal language models as reward models: how likely they find a reasoning, alone or against a reference."""
 
+from typing import TYPE_CHECKING
+
 from lcb_rb.errors import InputError
 from lcb_rb.scorers.base import ModelOptions
 from lcb_rb.scorers.batched import BatchedScorer
-from lcb_rb.scorers.loading import Loaded, Place, identity_of, load
+from lcb_rb.scorers.loading import Loaded, Place, budget_of, identity_of, load
 from lcb_rb.scorers.texts import TextReader, Tokens
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 MEANING = {
     "loglik-mean": "score: mean log-likelihood of the reasoning's tokens, given the problem",
@@ -32,8 +37,6 @@ class LikelihoodScorer(BatchedScorer):
         loaded = load("AutoModelForCausalLM", place, options)
         from lcb_rb.scorers.likelihoods import CausalModel  # needs torch, which `load` has found
 
-        if loaded.adapter.label is not None:
-            raise InputError(f"{options.adapter}: `label` has no meaning with --as {options.method}; remove it")
         self._mean = options.method == "loglik-mean"
         self._policy = CausalModel(loaded, place.name)
         self.name = f"{place.name} ({options.method})"
@@ -49,16 +52,23 @@ class LikelihoodScorer(BatchedScorer):
             self.notes.append(f"reference {reference.name} ({other.revision})")
         self.identity = identity_of(loaded, options, other.revision if reference else "")
         context = min((limit for limit in contexts if limit), default=None)
-        self.reader = TextReader(loaded.tokenizer, context, options.over_long, finds_start=True)
-        self.batch_tokens = 0 if alone else options.batch_tokens
+        vocab = min(known.vocab for known in (self._policy, self._reference) if known)
+        self.reader = TextReader(loaded.tokenizer, context, options.over_long, vocab, finds_start=True)
+        self.loaded = loaded
+        self.batch_tokens = 0 if alone else budget_of(loaded, options)
 
     def forward(self, batch: list[Tokens]) -> list[float]:
         """Returns the score of each text of a batch."""
-        found = [values.double() for values in self._policy.logprobs(batch)]
-        if self._reference:
-            pairs = zip(found, self._reference.logprobs(batch), strict=True)
-            found = [values - others.double() for values, others in pairs]
-        return [float(values.mean() if self._mean else values.sum()) for values in found]
+        others = self._reference.logprobs(batch) if self._reference else [None] * len(batch)
+        return [self._value(*both) for both in zip(self._policy.logprobs(batch), others, strict=True)]
+
+    def plain(self, text: Tokens) -> float:
+        """Returns the score of a text alone, by the model's own forward."""
+        return self._value(self._policy.plain(text), self._reference.plain(text) if self._reference else None)
+
+    def _value(self, values: "Tensor", others: "Tensor | None") -> float:
+        less = values.double() - (0.0 if others is None else others.double())
+        return float(less.mean() if self._mean else less.sum())
 
 
 def _refuse(options: ModelOptions, reference: Place | None) -> None:

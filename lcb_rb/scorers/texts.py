@@ -33,6 +33,8 @@ class TextReader:
     """Most tokens that the model reads; None without a limit."""
     over_long: OverLong
     """What becomes of longer texts."""
+    vocab: int | None = None
+    """Tokens that the model knows, when they are counted."""
     finds_start: bool = False
     """Whether the start of the reasoning is wanted, for likelihoods; then only the problem may be cut."""
 
@@ -40,9 +42,10 @@ class TextReader:
         """Returns the tokens of every item; None where there are none, or too many to be scored.
 
         Raises:
-            InputError: a text does not fit and may not be cut.
+            InputError: a text does not fit and may not be cut, or has a token that the model does not know.
         """
         whole = self._tokenised([self._text(item, reasoning=True) for item in items])
+        self._refuse_unknown(items, whole)
         prompts = self._tokenised([self._text(item, reasoning=False) for item in items]) if self.finds_start else whole
         pairs = zip(whole, prompts, strict=True)
         read = [Tokens(ids, _start(ids, prompt) if self.finds_start else 0) for ids, prompt in pairs]
@@ -64,6 +67,17 @@ class TextReader:
         special = not self.tokenizer.chat_template
         found = self.tokenizer(texts, add_special_tokens=special, padding=False, truncation=False, verbose=False)
         return [tuple(ids) for ids in found["input_ids"]]
+
+    def _refuse_unknown(self, items: Sequence[Item], whole: Sequence[tuple[int, ...]]) -> None:
+        """Refuses tokens without an embedding, which on a GPU would end the process."""
+        for item, ids in zip(items, whole, strict=True):
+            highest = max(ids, default=0)
+            if self.vocab is not None and highest >= self.vocab:
+                token = self.tokenizer.convert_ids_to_tokens(highest)
+                raise InputError(
+                    f"pair {item.key}: token {token!r} is number {highest}, but the model knows {self.vocab}; "
+                    f"its tokenizer is another model's, or was added to"
+                )
 
     def _refuse(self, items: Sequence[Item], read: Sequence[Tokens]) -> None:
         """Refuses the texts that are too long, before any work."""
