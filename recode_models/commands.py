@@ -1,7 +1,7 @@
 """`recode train ...`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -18,26 +18,40 @@ def _group() -> None:
 @app.command("reward")
 def reward(
     recipe: Annotated[str, typer.Argument(help="YAML file, or the name of a recipe of the package.")],
-    pairs: Annotated[Path, typer.Option(help="Directory of pairs with a train split.")],
+    pairs: Annotated[str, typer.Option(help="Directory of pairs with a train split, or owner/name[@revision].")],
     out: Annotated[Path, typer.Option(help="Directory for the model.")],
+    config: Annotated[str, typer.Option(help="Part of the pairs, such as crpl.")] = "default",
+    evaluate: Annotated[
+        list[str] | None, typer.Option(help="More held-out pairs: directory or owner/name[@revision].")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Train a reward model on preference pairs of reasonings (CRPL)."""
     from lcb_rb.progress import emit
-    from recode_models.reward_model.recipe import load_recipe
+    from recode_models.reward_model.launch import is_main
+    from recode_models.reward_model.recipe import evaluated_on, load_recipe
     from recode_models.reward_model.train import train
 
-    trained = train(load_recipe(recipe), pairs, out)
+    trained = train(evaluated_on(load_recipe(recipe), evaluate or []), pairs, out, config)
+    if not is_main() or not trained.examined:
+        return
     text = f"trained on {trained.kept} of {trained.given} pairs, mean loss {trained.loss:.3f} -> {out}"
-    validation = trained.validation
-    if validation and validation.accuracy is not None:
-        text += f"\nvalidation accuracy {validation.accuracy:.3f} on {validation.n} pairs"
-    found = validation.model_dump(mode="json") if validation else None
+    found: dict[str, Any] = {}
+    for name, report in trained.examined.reports.items():
+        found[name] = report.overall.model_dump(mode="json")
+        if report.overall.accuracy is not None:
+            text += f"\n{name} accuracy {report.overall.accuracy:.3f} on {report.overall.n} pairs"
+    style, scale = trained.examined.style, trained.examined.scale
+    if style.style_beats_substance is not None:
+        text += f"\nwrong but wordy or formatted beats right but terse: {style.style_beats_substance:.3f} of {style.n}"
     result = {
         "given": trained.given,
         "kept": trained.kept,
         "loss": trained.loss,
-        "validation": found,
+        "validation": found.get("validation"),
+        "results": found,
+        "calibration": scale.model_dump(mode="json") if scale else None,
+        "style_beats_substance": style.style_beats_substance,
         "out": str(out),
     }
     emit(result, text, as_json=as_json)

@@ -24,7 +24,7 @@ from lcb_rb.pairs import SCHEMA
 from lcb_rb.schema import Problem
 from publishable import OWNER, downloaded, make_dataset
 from publisher import publisher
-from test_train import RECIPE
+from trainings import RECIPE
 
 needs("evaluate", "trl")
 

@@ -1,78 +1,60 @@
-"""Training a small reward model for real: it learns, it is saved whole, it resumes."""
+"""Training a small reward model in a process of its own: it learns, is saved whole, is measured, and resumes."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
 import time
 
 import pytest
-import yaml
 
-from factories import ROOT, make_pair, run_recode
-from lcb_rb.errors import InputError
+from factories import ROOT, needs, run_recode
 from lcb_rb.evaluation import score_pairs
+from lcb_rb.hub.files import files_of
+from lcb_rb.hub.model_card import model_files
 from lcb_rb.pairs import write_pairs
 from lcb_rb.schema import PairKind
 from lcb_rb.scorers import load_scorer
-from recode_models.reward_model.recipe import RECIPES, RewardRecipe, load_recipe
+from lcb_rb.scorers.calibrated import CalibratedScorer, read_scale
+from trainings import make_data, pair, recipe_file, training
 
-pytest.importorskip("trl")
+needs("trl", "matplotlib", "datasketch")
 
-RECIPE = {
-    "model": {
-        "config": {
-            "model_type": "qwen2",
-            "hidden_size": 32,
-            "intermediate_size": 32,
-            "num_hidden_layers": 1,
-            "num_attention_heads": 2,
-            "num_key_value_heads": 1,
-        },
-        "vocab_size": 300,
-    },
-    "training": {
-        "max_steps": 30,
-        "per_device_train_batch_size": 8,
-        "learning_rate": 0.01,
-        "bf16": False,
-        "use_cpu": True,
-        "gradient_checkpointing": False,
-        "save_steps": 5,
-    },
-}
-
-
-def pair(index):
-    return make_pair(
-        f"p{index}/x",
-        problem_id=f"p{index}",
-        chosen_reasoning=f"Case {index}: the sum is proved step by step.",
-        rejected_reasoning=f"Case {index}: the sum is a wild guess, no more.",
-        kind=PairKind.DEGRADED,
-    )
+TRAINING = training(eval_strategy="steps", eval_steps=5, logging_steps=5, load_best_model_at_end=True)
+HELD_OUT = [pair(i) for i in range(32, 40)]
 
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    directory = tmp_path_factory.mktemp("pairs")
-    write_pairs([pair(i) for i in range(32)], directory, "train")
-    write_pairs([pair(i) for i in range(32, 40)], directory, "validation")
-    return directory
-
-
-def recipe_file(path, **changes):
-    path.write_text(yaml.safe_dump(RECIPE | changes), encoding="utf-8")
-    return path
+    return make_data(tmp_path_factory.mktemp("pairs"))
 
 
 @pytest.fixture(scope="module")
-def trained(data, tmp_path_factory):
+def natural(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("bench") / "LCB-RB"
+    write_pairs([pair(i, kind=PairKind.NATURAL, dimension=None).swap() for i in range(50, 55)], directory, "test")
+    return directory
+
+
+@pytest.fixture(scope="module")
+def trained(data, natural, tmp_path_factory):
     directory = tmp_path_factory.mktemp("run")
-    recipe = recipe_file(directory / "recipe.yaml")
-    result = run_recode("train", "reward", recipe, "--pairs", data, "--out", directory / "model", "--json")
+    recipe = recipe_file(directory / "recipe.yaml", training=TRAINING)
+    out = directory / "model"
+    result = run_recode("train", "reward", recipe, "--pairs", data, "--evaluate", natural, "--out", out, "--json")
     assert result.returncode == 0, result.stderr
-    return directory / "model", json.loads(result.stdout)
+    return out, json.loads(result.stdout)
+
+
+@pytest.fixture(scope="module")
+def record(trained):
+    return json.loads((trained[0] / "recode.json").read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def metrics(trained):
+    return [json.loads(line) for line in (trained[0] / "metrics.jsonl").read_text().splitlines()]
 
 
 def test_it_learns_and_says_so_exactly(trained):
@@ -84,26 +66,79 @@ def test_counts_of_given_and_kept_are_printed(trained):
     assert (trained[1]["given"], trained[1]["kept"]) == (32, 32)
 
 
-def test_the_saved_model_scores_with_recode_score(trained, data):
-    result = run_recode("score", trained[0], "--pairs", data, "--split", "validation", "--json")
-    assert json.loads(result.stdout)["overall"]["accuracy"] == 1.0
+def test_the_saved_model_scores_with_recode_score(trained):
+    report = score_pairs(load_scorer(str(trained[0])), HELD_OUT, data="", data_revision="", command="")
+    assert report.overall.accuracy == 1.0
 
 
 def test_the_directory_holds_what_made_it_and_no_checkpoint(trained):
-    names = {path.name for path in trained[0].iterdir()}
-    assert {"config.json", "model.safetensors", "tokenizer.json", "recode.json"} <= names
-    assert not any("checkpoint" in name or name.endswith(".journal") for name in names)
+    names = {path.relative_to(trained[0]).as_posix() for path in trained[0].rglob("*")}
+    assert {"config.json", "model.safetensors", "tokenizer.json", "recode.json", "metrics.jsonl"} <= names
+    assert {"plots/loss.png", "plots/accuracy.png", "plots/margins.png"} <= names
+    assert not any("checkpoint" in name or name.endswith((".journal", ".bin")) for name in names)
 
 
-def test_the_record_holds_recipe_and_data_revision(trained):
-    record = json.loads((trained[0] / "recode.json").read_text(encoding="utf-8"))
+def test_the_record_holds_recipe_and_data_revision(record, data):
     assert record["recipe"]["training"]["max_steps"] == 30
     assert len(record["data_revision"]) == 64
+    assert str(data.parent) not in record["data"]
 
 
-def test_a_killed_run_goes_on_and_ends_at_the_same_scores(trained, data, tmp_path):
-    recipe = recipe_file(tmp_path / "recipe.yaml")
-    arguments = ["train", "reward", str(recipe), "--pairs", str(data), "--out", str(tmp_path / "model")]
+def test_held_out_pairs_are_measured_by_kind_and_dimension(record):
+    assert record["results"]["lcb_rb"]["overall"]["accuracy"] == 0.0  # its sides are exchanged
+    assert set(record["results"]["lcb_rb"]["by_kind"]) == {"natural"}
+    assert record["results"]["validation"]["by_dimension"]["logical_rigor"]["n"] == 8
+
+
+def test_metrics_of_the_training_are_exact_and_per_set(metrics, record):
+    evaluated = [line for line in metrics if "eval_validation_accuracy" in line]
+    assert [line["step"] for line in evaluated] == [5, 10, 15, 20, 25, 30]
+    assert evaluated[-1]["eval_validation_accuracy"] == 1.0
+    assert evaluated[-1]["eval_lcb_rb_accuracy"] == 0.0
+    assert evaluated[-1]["eval_validation_logical_rigor_accuracy"] == 1.0
+    assert not {"eval_accuracy", "eval_loss", "eval_runtime"} & set(evaluated[-1])
+
+
+def test_the_best_checkpoint_by_validation_is_the_one_that_is_saved(metrics, record):
+    evaluated = [line for line in metrics if "eval_validation_accuracy" in line]
+    best = max(evaluated, key=lambda line: line["eval_validation_accuracy"])  # the first of equals
+    saved = record["results"]["validation"]["overall"]["accuracy"]
+    assert best["eval_validation_accuracy"] == saved
+
+
+def test_process_rewards_of_the_model_are_calibrated_on_accepted_reasonings(trained, record):
+    scale = read_scale(trained[0])
+    assert scale.model_dump() == record["calibration"] == trained[1]["calibration"]
+    assert scale.n == 40  # 8 of the validation are few, so the training ones are there too
+    report = score_pairs(
+        CalibratedScorer(load_scorer(str(trained[0])), scale), HELD_OUT, data="", data_revision="", command=""
+    )
+    assert all(0.0 <= score.rejected < score.chosen <= 1.0 for score in report.scores)
+
+
+def test_every_style_of_right_and_wrong_reasonings_is_probed(record, trained):
+    cells = {(cell["reasoning"], cell["style"]): cell for cell in record["style_probe"]["cells"]}
+    styles = ("as written", "terse", "wordy", "formatted", "empty")
+    assert set(cells) == {(side, style) for side in ("right", "wrong") for style in styles}
+    assert all(cell["n"] == 8 and 0.0 <= cell["mean"] <= 1.0 for cell in cells.values())
+    assert cells["right", "as written"]["mean"] > cells["wrong", "as written"]["mean"]
+    assert record["style_probe"]["n"] == 16
+    assert 0.0 <= trained[1]["style_beats_substance"] <= 1.0
+
+
+def test_the_card_shows_probe_calibration_and_plots(trained, tmp_path):
+    made = model_files(trained[0], files_of(trained[0]), "me/reward", tmp_path)
+    card = made["README.md"].read_text(encoding="utf-8")
+    assert "## Style probe" in card
+    assert "| formatted | " in card
+    assert "sigmoid((score - " in card
+    assert "![Loss](plots/loss.png)" in card
+
+
+def test_a_killed_run_goes_on_and_ends_at_the_same_scores(trained, data, natural, tmp_path):
+    recipe = recipe_file(tmp_path / "recipe.yaml", training=TRAINING)
+    arguments = ["train", "reward", recipe, "--pairs", data, "--evaluate", natural, "--out", tmp_path / "model"]
+    arguments = [str(argument) for argument in arguments]
     stage = tmp_path / ".model.partial"
     process = subprocess.Popen([sys.executable, "-m", "recode", *arguments], cwd=ROOT, stderr=subprocess.DEVNULL)
     while process.poll() is None and not list(stage.glob("*.journal/checkpoint-10/trainer_state.json")):
@@ -111,73 +146,29 @@ def test_a_killed_run_goes_on_and_ends_at_the_same_scores(trained, data, tmp_pat
     process.send_signal(signal.SIGKILL)
     process.wait()
     assert not (tmp_path / "model").exists()
-    assert run_recode(*arguments).returncode == 0
+    result = run_recode(*arguments)
+    assert result.returncode == 0, result.stderr
     assert not stage.exists()
-    pairs = [pair(i) for i in range(32, 40)]
     first, second = (
-        score_pairs(load_scorer(str(path)), pairs, data="", data_revision="", command="").scores
+        score_pairs(load_scorer(str(path)), HELD_OUT, data="", data_revision="", command="").scores
         for path in (trained[0], tmp_path / "model")
     )
     assert [s.chosen for s in second] == pytest.approx([s.chosen for s in first], abs=1e-4)
+    steps = [json.loads(line)["step"] for line in (tmp_path / "model" / "metrics.jsonl").read_text().splitlines()]
+    assert steps == [json.loads(line)["step"] for line in (trained[0] / "metrics.jsonl").read_text().splitlines()]
 
 
-def test_too_long_pairs_are_refused_not_dropped(data, tmp_path):
-    recipe = recipe_file(tmp_path / "r.yaml", training=RECIPE["training"] | {"max_length": 10})
-    result = run_recode("train", "reward", recipe, "--pairs", data, "--out", tmp_path / "model")
-    assert result.returncode == 2
-    assert "32 of 32 pairs are longer than max_length 10" in result.stderr
-    assert not (tmp_path / "model").exists()
-
-
-def test_an_unknown_training_option_is_one_line(data, tmp_path):
-    recipe = recipe_file(tmp_path / "r.yaml", training={"learning_rat": 0.1})
-    result = run_recode("train", "reward", recipe, "--pairs", data, "--out", tmp_path / "model")
-    assert result.returncode == 2
-    assert "learning_rat" in result.stderr
-    assert "Traceback" not in result.stderr
-
-
-def test_a_model_that_is_not_there_is_one_line(data, tmp_path):
-    recipe = recipe_file(tmp_path / "r.yaml", model={"id": str(tmp_path / "nothing")})
-    result = run_recode("train", "reward", recipe, "--pairs", data, "--out", tmp_path / "model")
-    assert result.returncode == 2
-    assert "nothing" in result.stderr
-    assert "Traceback" not in result.stderr
-
-
-def test_a_saved_model_can_be_trained_on(trained, data, tmp_path):
-    training = RECIPE["training"] | {"max_steps": 1}
-    recipe = recipe_file(tmp_path / "r.yaml", model={"id": str(trained[0])}, training=training)
-    result = run_recode("train", "reward", recipe, "--pairs", data, "--out", tmp_path / "model", "--json")
+def test_two_processes_train_one_model_and_speak_once(data, tmp_path):
+    recipe = recipe_file(tmp_path / "r.yaml", training={**TRAINING, "max_steps": 4, "eval_steps": 2, "save_steps": 2})
+    launch = ["timeout", "200", sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+    command = [*launch, "-m", "recode", "train", "reward", recipe, "--pairs", data, "--out", tmp_path / "model"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    result = subprocess.run(
+        [*map(str, command), "--json"], env=environment, capture_output=True, text=True, timeout=300, check=False
+    )
     assert result.returncode == 0, result.stderr
-    assert json.loads(result.stdout)["validation"]["accuracy"] == 1.0
-
-
-@pytest.mark.parametrize("path", sorted(RECIPES.glob("*.yaml")), ids=lambda path: path.stem)
-def test_every_shipped_recipe_is_a_recipe(path):
-    assert isinstance(load_recipe(path.stem), RewardRecipe)
-
-
-@pytest.mark.parametrize(
-    ("text", "says"),
-    [
-        ("model: {}", "give either id or config"),
-        ("model: {id: a, config: {model_type: qwen2}}", "give either id or config"),
-        ("model: {config: {hidden_size: 3}}", "needs a model_type"),
-        ("model: {id: a}\nkinds: [natura]", "kinds.0"),
-        ("model: {id: a}\nmodle: 1", "modle"),
-        ("model: {id: a", "not YAML"),
-        ("- 1", "recipe"),
-    ],
-)
-def test_a_wrong_recipe_names_file_and_field(tmp_path, text, says):
-    path = tmp_path / "wrong.yaml"
-    path.write_text(text, encoding="utf-8")
-    with pytest.raises(InputError, match=r"wrong\.yaml") as error:
-        load_recipe(str(path))
-    assert says in str(error.value)
-
-
-def test_an_unknown_recipe_lists_the_known_ones():
-    with pytest.raises(InputError, match="starter-cpu"):
-        load_recipe("no-such-recipe")
+    assert json.loads(result.stdout)["validation"]["n"] == 8  # one object, so one process spoke
+    assert result.stderr.count("training pairs: 32 given") == 1
+    lines = [json.loads(line) for line in (tmp_path / "model" / "metrics.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines if "eval_validation_accuracy" in line] == [2, 4]
+    assert not (tmp_path / ".model.partial").exists()

@@ -1,0 +1,155 @@
+"""What a reward model is trained and measured on: read, pinned, and checked before any model is loaded."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pyarrow.parquet as pq
+
+from lcb_rb.errors import InputError
+from lcb_rb.pairs import data_revision, pair_files, patterns_of, read_pairs
+from lcb_rb.schema import PairKind, PreferencePair
+from recode_models.reward_model.contamination import Shared, refuse_shared, shared_problems
+from recode_models.reward_model.launch import say
+from recode_models.reward_model.recipe import VALIDATION, RewardRecipe
+
+Targets = tuple[float, float]
+
+ROLES: dict[PairKind, Targets] = {
+    PairKind.NATURAL: (0.5, 0.0),
+    PairKind.STRONG: (1.0, 0.0),
+    PairKind.OPTIMIZED: (1.0, 0.5),
+    PairKind.DEGRADED: (0.5, 0.0),
+}
+"""Scores of chosen and rejected where no one has given any: optimized 1, original of an accepted sample 1/2, degraded
+or failed 0; so an original has the same score in whatever pair it stands."""
+
+SCORES = ("chosen_score", "rejected_score")
+"""Columns of given scores, for objective score."""
+
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """Where a dataset lies and what pins it."""
+
+    directory: Path
+    name: str
+    """The directory's last name, or the id on the Hub."""
+    revision: str
+    """Content hash of the files, or the commit on the Hub."""
+    config: str
+
+
+@dataclass(frozen=True, slots=True)
+class PairSet:
+    """Pairs that belong together."""
+
+    name: str
+    """What results on them are called."""
+    place: Located
+    pairs: list[PreferencePair]
+    targets: list[Targets]
+    """Scores of chosen and rejected that objective score learns."""
+
+
+@dataclass(frozen=True, slots=True)
+class Data:
+    """Everything that a run reads."""
+
+    train: PairSet
+    held_out: list[PairSet]
+    """The validation split, where there is one, first; then what the recipe evaluates on."""
+    overlapping: int
+    """Training pairs that were dropped since their problem is held out."""
+
+    @property
+    def validation(self) -> PairSet | None:
+        """The validation split, None without one."""
+        return next((found for found in self.held_out if found.name == VALIDATION), None)
+
+
+def read_data(recipe: RewardRecipe, pairs: str | Path, config: str, listing: Path) -> Data:
+    """Returns training and held-out pairs; the problems of both are different ones.
+
+    Args:
+        recipe: Says which kinds, and what else is held out.
+        pairs: Directory, or id on the Hub, with a train split and perhaps a validation split.
+        config: Part of it.
+        listing: File for the problems in both, where they are refused and too many for one line.
+
+    Raises:
+        InputError: no such data, no pair of the wanted kinds, or problems in both.
+        HubError: neither the Hub nor the cache has an id.
+    """
+    place = located(pairs, config)
+    train = _pair_set(place, "train", "train", recipe.kinds)
+    held_out = []
+    if _has_split(place, VALIDATION):
+        held_out.append(_pair_set(place, VALIDATION, VALIDATION, recipe.kinds))
+    for entry in recipe.evaluation:
+        held_out.append(_pair_set(located(entry.pairs, entry.config), entry.name, entry.split, list(PairKind)))
+    shared = shared_problems(train.pairs, {found.name: found.pairs for found in held_out})
+    if recipe.overlap == "refuse" or any(found.held_out == VALIDATION for found in shared):
+        refuse_shared(shared, place.name, listing)
+    return _without(shared, train, held_out)
+
+
+def located(place: str | Path, config: str) -> Located:
+    """Returns where a dataset lies, taken from the Hub if need be.
+
+    Raises:
+        InputError: no such directory, dataset or config.
+        HubError: neither the Hub nor the cache has it.
+    """
+    from lcb_rb.hub.fetch import fetch_pairs, is_repo_id
+
+    if is_repo_id(str(place)):
+        fetched = fetch_pairs(str(place), config)
+        return Located(fetched.directory, fetched.repo_id, fetched.commit, config)
+    directory = Path(place)
+    return Located(directory, directory.resolve().name, data_revision(pair_files(directory, None, config)), config)
+
+
+def fitting(found: PairSet, lengths: Sequence[int], max_length: int | None) -> PairSet:
+    """Returns the pairs whose longer side has at most so many tokens."""
+    index = [i for i, length in enumerate(lengths) if max_length is None or length <= max_length]
+    return replace(found, pairs=[found.pairs[i] for i in index], targets=[found.targets[i] for i in index])
+
+
+def _without(shared: Sequence[Shared], train: PairSet, held_out: list[PairSet]) -> Data:
+    problems = {found.problem_id for found in shared}
+    index = [i for i, pair in enumerate(train.pairs) if pair.problem_id not in problems]
+    dropped = len(train.pairs) - len(index)
+    if not index:
+        raise InputError(f"{train.place.name}: every problem is also held out; give other training pairs")
+    if dropped:
+        say(f"dropped {dropped} of {len(train.pairs)} training pairs: their {len(problems)} problems are held out")
+    kept = replace(train, pairs=[train.pairs[i] for i in index], targets=[train.targets[i] for i in index])
+    return Data(kept, held_out, dropped)
+
+
+def _pair_set(place: Located, name: str, split: str | None, kinds: Sequence[PairKind]) -> PairSet:
+    pairs = [pair for pair in read_pairs(place.directory, split, place.config) if pair.kind in kinds]
+    if not pairs:
+        raise InputError(f"{place.name}: no {split} pair is of kind {', '.join(kinds)}; change `kinds`")
+    given = _given_scores(place, split)
+    return PairSet(name, place, pairs, [given.get(pair.id, ROLES[pair.kind]) for pair in pairs])
+
+
+def _given_scores(place: Located, split: str | None) -> dict[str, Targets]:
+    """Returns the scores that the files have by pair, where they have any."""
+    found: dict[str, Targets] = {}
+    for path in pair_files(place.directory, split, place.config):
+        if set(SCORES) <= set(pq.read_schema(path).names):
+            columns = pq.read_table(path, columns=["id", *SCORES]).to_pydict()
+            for key, *scores in zip(columns["id"], *(columns[name] for name in SCORES), strict=True):
+                if any(score is None for score in scores):
+                    raise InputError(f"{path}, pair {key!r}: no score; give every pair both, or drop the columns")
+                found[key] = (float(scores[0]), float(scores[1]))
+    return found
+
+
+def _has_split(place: Located, split: str) -> bool:
+    files = pair_files(place.directory, None, place.config)
+    told = patterns_of(place.directory, place.config)
+    return split in told or any(path.name.startswith(f"{split}-") for path in files)

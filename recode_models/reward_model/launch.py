@@ -1,0 +1,47 @@
+"""Several processes of one run, as `accelerate launch` and `torchrun` start them: one of them writes and speaks."""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from lcb_rb import progress
+from lcb_rb.writing import staged_directory
+
+
+def is_main() -> bool:
+    """Returns whether this process is the one that writes."""
+    return os.environ.get("RANK", "0") == "0"
+
+
+def say(message: str) -> None:
+    """Prints one line for the person who waits, once for all processes."""
+    if is_main():
+        progress.say(message)
+
+
+def stage_of(out: Path) -> Path:
+    """Returns the directory in which `staged_directory` builds another."""
+    out = out.resolve()
+    return out.with_name(f".{out.name}.partial")
+
+
+@contextmanager
+def shared_stage(out: Path, marker: str, wait: Callable[[], None]) -> Iterator[Path]:
+    """Yields the stage of a directory to every process; the main one holds it and puts it in place.
+
+    Args:
+        out: What is made.
+        marker: The file that says who built it.
+        wait: Returns when all processes have called it.
+
+    Raises:
+        InputError: `out` cannot be made.
+    """
+    if is_main():
+        with staged_directory(out, marker) as stage:
+            wait()
+            yield stage
+    else:
+        wait()
+        yield stage_of(out)
