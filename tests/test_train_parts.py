@@ -1,5 +1,6 @@
 """Parts of the training that need no trl: recipes, overlap, style, calibration."""
 
+import itertools
 import json
 import math
 
@@ -12,7 +13,7 @@ from lcb_rb.errors import InputError
 from lcb_rb.pairs import write_pairs
 from lcb_rb.schema import PairKind
 from lcb_rb.scorers.calibrated import RewardScale, measured_scale, read_scale, write_scale
-from recode_models.reward_model.data import read_data
+from recode_models.reward_model.data import WINDOW, order_by_length, read_data
 from recode_models.reward_model.recipe import RECIPES, RewardRecipe, evaluated_on, load_recipe
 from recode_models.reward_model.style import FILLER, STYLES, probe, probe_items, sentences
 from trainings import make_data, pair, statement
@@ -209,3 +210,14 @@ def test_originals_of_accepted_samples_are_told_from_rewrites():
         PairKind.OPTIMIZED: rejected,
         PairKind.STRONG: None,
     }
+
+
+@given(st.lists(st.integers(1, 4000), max_size=300), st.integers(1, 8), st.integers(0, 3))
+def test_batches_of_like_length_hold_every_pair_once(lengths, batch, seed):
+    order = order_by_length(lengths, batch, seed)
+    assert sorted(order) == list(range(len(lengths)))
+    assert order == order_by_length(lengths, batch, seed)
+    full = [order[at : at + batch] for at in range(0, len(order) - batch + 1, batch)]
+    if len(lengths) <= WINDOW * batch:  # one window: no two batches overlap in length
+        spans = sorted((min(lengths[i] for i in part), max(lengths[i] for i in part)) for part in full)
+        assert all(high <= low for (_, high), (low, _) in itertools.pairwise(spans))

@@ -1,5 +1,6 @@
 """What a reward model is trained and measured on: read, pinned, and checked before any model is loaded."""
 
+import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,6 +24,9 @@ ROLES: dict[PairKind, Targets] = {
 }
 """Scores of chosen and rejected where no one has given any: optimized 1, original of an accepted sample 1/2, degraded
 or failed 0; so an original has the same score in whatever pair it stands."""
+
+WINDOW = 50
+"""Batches among which pairs are sorted by length."""
 
 SCORES = ("chosen_score", "rejected_score")
 """Columns of given scores, for objective score."""
@@ -112,8 +116,28 @@ def located(place: str | Path, config: str) -> Located:
 
 def fitting(found: PairSet, lengths: Sequence[int], max_length: int | None) -> PairSet:
     """Returns the pairs whose longer side has at most so many tokens."""
-    index = [i for i, length in enumerate(lengths) if max_length is None or length <= max_length]
+    return chosen(found, [i for i, length in enumerate(lengths) if max_length is None or length <= max_length])
+
+
+def chosen(found: PairSet, index: Sequence[int]) -> PairSet:
+    """Returns the pairs at these places, in this order."""
     return replace(found, pairs=[found.pairs[i] for i in index], targets=[found.targets[i] for i in index])
+
+
+def order_by_length(lengths: Sequence[int], batch: int, seed: int) -> list[int]:
+    """Returns an order in which each run of `batch` places has like lengths; the runs themselves are in random order.
+
+    Places are shuffled, sorted within windows of WINDOW batches, and cut into batches; a short one comes last.
+    """
+    draw = random.Random(seed)
+    places = list(range(len(lengths)))
+    draw.shuffle(places)
+    size = WINDOW * batch
+    windows = [sorted(places[at : at + size], key=lambda i: lengths[i]) for at in range(0, len(places), size)]
+    batches = [window[at : at + batch] for window in windows for at in range(0, len(window), batch)]
+    last = batches.pop() if batches and len(batches[-1]) < batch else []
+    draw.shuffle(batches)
+    return [place for part in [*batches, last] for place in part]
 
 
 def _without(shared: Sequence[Shared], train: PairSet, held_out: list[PairSet]) -> Data:
@@ -124,8 +148,7 @@ def _without(shared: Sequence[Shared], train: PairSet, held_out: list[PairSet]) 
         raise InputError(f"{train.place.name}: every problem is also held out; give other training pairs")
     if dropped:
         say(f"dropped {dropped} of {len(train.pairs)} training pairs: their {len(problems)} problems are held out")
-    kept = replace(train, pairs=[train.pairs[i] for i in index], targets=[train.targets[i] for i in index])
-    return Data(kept, held_out, dropped)
+    return Data(chosen(train, index), held_out, dropped)
 
 
 def _pair_set(place: Located, name: str, split: str | None, kinds: Sequence[PairKind]) -> PairSet:

@@ -91,6 +91,8 @@ class RewardRecipe(Record):
     """What becomes of training pairs whose problem is also in `evaluation`, by id or by a near-duplicate statement."""
     evaluation: list[Evaluated] = Field(default_factory=list)
     """Held-out pairs besides the validation split, such as LCB-RB."""
+    group_by_length: bool = False
+    """Batches of pairs of like length, so that little is padding; the order is drawn once, for all epochs."""
     early_stopping_patience: int | None = Field(default=None, ge=1)
     """Evaluations without a better validation accuracy after which the training ends; never when None."""
     model: ModelRecipe

@@ -11,7 +11,7 @@ from lcb_rb.errors import InputError, MissingExtraError
 from lcb_rb.pairs import DEFAULT
 from lcb_rb.schema import Accuracy
 from recode_models.reward_model.base_model import lengths, load_base
-from recode_models.reward_model.data import Data, PairSet, fitting, read_data
+from recode_models.reward_model.data import Data, PairSet, chosen, fitting, order_by_length, read_data
 from recode_models.reward_model.launch import is_main, say, shared_stage, stage_of
 from recode_models.reward_model.recipe import VALIDATION, RewardRecipe
 
@@ -74,6 +74,8 @@ def train(recipe: RewardRecipe, pairs: str | Path, out: Path, config: str = DEFA
     checkpoints = stage_of(out) / f"{_run_key(recipe, data)}.journal"
     arguments = training_arguments(recipe, checkpoints, validates=data.validation is not None)
     short = _short_enough(recipe, data, tokenizer, arguments.max_length)
+    if recipe.group_by_length:
+        short = _grouped(short, arguments.per_device_train_batch_size, recipe.seed)
     with shared_stage(out, RECORD, arguments.distributed_state.wait_for_everyone) as stage:
         trainer = build_trainer(recipe, arguments, model, tokenizer, short.train, short.held_out)
         done = run(trainer, recipe, stage)
@@ -116,6 +118,13 @@ def _short_enough(
         )
     held_out = [fitted for found in data.held_out if (fitted := short(found)).pairs]
     return replace(data, train=kept, held_out=held_out)
+
+
+def _grouped(data: Data, batch: int, seed: int) -> Data:
+    """Returns the data with the training pairs in batches of like length, by characters."""
+    texts = [(pair.problem, pair.chosen_reasoning, pair.rejected_reasoning) for pair in data.train.pairs]
+    longest = [len(problem) + max(len(one), len(other)) for problem, one, other in texts]
+    return replace(data, train=chosen(data.train, order_by_length(longest, batch, seed)))
 
 
 def _run_key(recipe: RewardRecipe, data: Data) -> str:

@@ -90,6 +90,8 @@ def _defaults(recipe: RewardRecipe) -> dict[str, Any]:
         "restore_callback_states_from_checkpoint": True,
         "remove_unused_columns": recipe.objective != "score",
     }
+    if recipe.group_by_length:
+        fields["train_sampling_strategy"] = "sequential"  # the order is that of the data
     if recipe.early_stopping_patience:
         when = recipe.training.get("eval_strategy", "epoch")
         fields |= {"eval_strategy": when, "save_strategy": when, "load_best_model_at_end": True}
