@@ -65,11 +65,11 @@ def serve(prepare: Callable[[Row], Callable[[], Row]]) -> None:
     os._exit(0)  # the end of an interpreter full of a peer's imports is no grading
 
 
-def measure(script: Path, job: Row) -> Row:
-    """Returns what `script`, which calls `serve`, took for one job in a fresh process."""
+def measure(script: Path, job: Row, python: str = sys.executable) -> Row:
+    """Returns what `script`, which calls `serve`, took for one job in a fresh process of that interpreter."""
     meter = make_meter()
     with tempfile.TemporaryFile() as errors, contextlib.closing(meter):
-        command = [sys.executable, str(script)]
+        command = [python, str(script)]
         child = subprocess.Popen(  # one thread here, so a preexec_fn is safe
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, preexec_fn=meter.enter
         )

@@ -1,72 +1,134 @@
-"""One run of `scoring.py`: our scoring, or the loop that benchmarks of reward models usually have."""
+"""One run of `scoring.py`: our scoring, the loop that benchmarks of reward models usually have, or rewardbench."""
 
 import math
 import random
 import resource
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 from runs import Row, serve
 
-MIXES = {"median560": (560, 0.35, 64, 2048), "long-tail": (800, 1.0, 64, 4096)}
+if TYPE_CHECKING:
+    from torch import Tensor
+
+MIXES = {"median560": (560, 0.35, 64, 1500), "long-tail": (800, 1.0, 64, 4096)}
 """By name: median, spread (sigma of the logarithm), least and most of a log-normal draw of tokens."""
+PROBLEM = 0.16
+"""Share of the problem in a text; so 8 % of the tokens are in both sides of a pair."""
+SIDES = (0.85, 1.15)
+"""How long the sides of a pair are, between these multiples of the draw."""
+SPECIAL = 16
+"""Tokens that the chat template needs, at most."""
 LETTERS = "abcdefghijklm"
 WORDS = [f" {a}{b}{c}" for a in LETTERS for b in LETTERS for c in LETTERS]
 """Each becomes one token."""
 BATCH = 8
-"""Texts at a time in the loop."""
+"""Texts at a time in the loops, as rewardbench has it."""
+
+Text = tuple[str, str]
+"""Problem and reasoning."""
+Run = Callable[[], list[float | None]]
 
 
-def lengths(mix: str, count: int, seed: int) -> list[int]:
-    """Returns the reasonings' lengths in words, each of one token."""
+def texts(mix: str, pairs: int, seed: int) -> list[Text]:
+    """Returns the sides of the pairs, chosen and rejected in turn."""
     median, sigma, low, high = MIXES[mix]
-    draw = random.Random(f"{seed} {mix}")
-    return [min(max(round(draw.lognormvariate(math.log(median), sigma)), low), high - 16) for _ in range(count)]
+    draw, found = random.Random(f"{seed} {mix}"), []
+    for _ in range(pairs):
+        length = draw.lognormvariate(math.log(median), sigma)
+        words = round(PROBLEM * min(max(length, low), high))
+        problem = "".join(draw.choices(WORDS, k=words))
+        for _ in range(2):
+            side = min(max(length * draw.uniform(*SIDES), low), high)
+            size = max(round(side) - words - SPECIAL, 1)
+            found.append((problem, "".join(draw.choices(WORDS, k=size))))
+    return found
 
 
-def texts(mix: str, pairs: int, seed: int) -> list[str]:
-    """Returns the sides of the pairs, chosen and rejected in turn; sides of a pair are about as long as each other."""
-    draw = random.Random(f"words {seed} {mix}")
-    base = [length for length in lengths(mix, pairs, seed) for _ in range(2)]
-    sizes = [max(round(length * draw.uniform(0.8, 1.0)), 1) for length in base]
-    return ["".join(draw.choices(WORDS, k=size)) for size in sizes]
-
-
-def ours(job: Row) -> Callable[[], list[float | None]]:
+def ours(job: Row) -> Run:
     """Returns our scoring of all sides, the model loaded."""
     from lcb_rb.scorers import Item, load_scorer
 
     scorer = load_scorer(job["model"])
-    items = [Item(str(index), "aaa", text) for index, text in enumerate(texts(job["mix"], job["pairs"], job["seed"]))]
+    sides = enumerate(texts(job["mix"], job["pairs"], job["seed"]))
+    items = [Item(str(index), problem, reasoning) for index, (problem, reasoning) in sides]
     return lambda: scorer.score(items)
 
 
-def naive(job: Row) -> Callable[[], list[float | None]]:
+def naive(job: Row) -> Run:
     """Returns the usual loop over all sides, the model loaded."""
     import torch
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(job["model"], padding_side="left")
-    model = AutoModelForSequenceClassification.from_pretrained(job["model"], dtype=torch.float32).eval()
-    sides = texts(job["mix"], job["pairs"], job["seed"])
+    model = AutoModelForSequenceClassification.from_pretrained(job["model"], torch_dtype=torch.float32).eval()
+    chats = _chats(job, tokenizer.apply_chat_template)
 
     def scores(batch: list[str]) -> list[float]:
-        messages = [[{"role": "user", "content": "aaa"}, {"role": "assistant", "content": text}] for text in batch]
-        chats = tokenizer.apply_chat_template(messages, tokenize=False)
-        inputs = tokenizer(chats, padding=True, return_tensors="pt", add_special_tokens=False)
+        inputs = tokenizer(batch, padding=True, return_tensors="pt")
         with torch.no_grad():
             found: list[float] = model(**inputs).logits[:, 0].tolist()
         return found
 
-    def run() -> list[float | None]:
-        found: list[float | None] = [None] * len(sides)
-        for start in range(0, len(sides), 2 * BATCH):
-            for side in range(2):
-                places = range(start + side, min(start + 2 * BATCH, len(sides)), 2)
-                for place, value in zip(places, scores([sides[place] for place in places]), strict=True):
-                    found[place] = value
-        return found
+    return lambda: _in_file_order(chats, scores)
 
-    return run
+
+def rewardbench(job: Row) -> Run:
+    """Returns the scoring of rewardbench's own pipeline class over all sides, the model loaded.
+
+    What its command does with `--not_quantized`, but for what ends it on a CPU: tensors that it sends to "cuda" stay
+    where they are, weights are float32, and the tokenizer is told to make no `token_type_ids`, which it asks for in
+    vain.
+    """
+    import torch
+    from rewardbench.models.pipeline import RewardBenchPipeline
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer, BatchEncoding
+
+    BatchEncoding.to = lambda self, device: self
+    tokenizer = AutoTokenizer.from_pretrained(job["model"])
+    tokenizer.padding_side, tokenizer.model_input_names = "left", ["input_ids", "attention_mask"]
+    model = AutoModelForSequenceClassification.from_pretrained(job["model"], torch_dtype=torch.float32)
+    pipeline = RewardBenchPipeline("text-classification", model, tokenizer)
+    options = {
+        "batch_size": BATCH,
+        "truncation": False,
+        "padding": True,
+        "max_length": 512,
+        "return_token_type_ids": False,
+    }
+    chats = _chats(job, tokenizer.apply_chat_template)
+
+    def scores(batch: list[str]) -> list[float]:
+        logits: Tensor = pipeline(batch, **options)
+        return [row[0] for row in logits.float().cpu().numpy().tolist()]
+
+    return lambda: _in_file_order(chats, scores)
+
+
+def _chats(job: Row, template: Callable[..., str]) -> list[str]:
+    """Returns the rendered texts: rewardbench, too, renders before its loop."""
+    return [
+        template([{"role": "user", "content": problem}, {"role": "assistant", "content": reasoning}], tokenize=False)
+        for problem, reasoning in texts(job["mix"], job["pairs"], job["seed"])
+    ]
+
+
+def _in_file_order(chats: list[str], scores: Callable[[list[str]], list[float]]) -> list[float | None]:
+    """Returns the scores of all texts, batch after batch: chosen sides, then the rejected ones of the same pairs."""
+    found: list[float | None] = [None] * len(chats)
+    for places in _batches(len(chats)):
+        for place, value in zip(places, scores([chats[place] for place in places]), strict=True):
+            found[place] = value
+    return found
+
+
+def _batches(count: int) -> Iterator[range]:
+    for start in range(0, count, 2 * BATCH):
+        for side in range(2):
+            yield range(start + side, min(start + 2 * BATCH, count), 2)
+
+
+SYSTEMS: dict[str, Callable[[Row], Run]] = {"ours": ours, "naive": naive, "rewardbench": rewardbench}
 
 
 def prepare(job: Row) -> Callable[[], Row]:
@@ -74,7 +136,7 @@ def prepare(job: Row) -> Callable[[], Row]:
     import torch
 
     torch.set_num_threads(job["threads"])
-    run = {"ours": ours, "naive": naive}[job["system"]](job)
+    run = SYSTEMS[job["system"]](job)
 
     def finish() -> Row:
         before_mb = _peak_mb()

@@ -4,18 +4,18 @@ import json
 import random
 
 import pytest
-
-pytest.importorskip("trl")
-
 from hypothesis import given
 from hypothesis import strategies as st
 
+from factories import needs
 from lcb_rb.errors import InputError
 from lcb_rb.scorers import Item, ModelOptions
 from lcb_rb.scorers.batched import batch_key, plan
 from lcb_rb.scorers.classifier import ClassifierScorer
 from lcb_rb.scorers.texts import Tokens
 from tiny_models import save_model
+
+needs("torch", "transformers")
 
 FAMILIES = ("qwen2", "gpt2", "bert")
 MANY, ONE = 10_000, 1
@@ -134,6 +134,26 @@ def test_a_score_that_is_no_number_is_none(value, tmp_path):
     scorer = ClassifierScorer(save_model(tmp_path, "gpt2"))
     scorer.forward = lambda batch: [value for _ in batch]
     assert scorer.score(items()[:2]) == [None, None]
+
+
+def test_what_does_not_fit_into_memory_is_scored_in_halves(tmp_path):
+    import torch
+
+    scorer = ClassifierScorer(save_model(tmp_path, "gpt2"))
+    expected, plain, sizes = scorer.score(items()), scorer.forward, []
+
+    def small(batch):
+        sizes.append(len(batch))
+        if len(batch) > 5:
+            raise torch.OutOfMemoryError
+        return plain(batch)
+
+    scorer.forward = small
+    assert scorer.score(items()) == pytest.approx(expected, abs=1e-5)
+    assert max(sizes) > 10
+    scorer.forward = lambda batch: small([batch[0]] * 6)
+    with pytest.raises(InputError, match=r"a text of \d+ tokens does not fit into the GPU's memory"):
+        scorer.score(items()[:1])
 
 
 def test_nothing_to_score_is_no_error(tmp_path):

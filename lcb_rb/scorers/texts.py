@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 
+TOGETHER = 32
+"""Texts that are tokenised at a time: what a tokenizer makes beside the tokens takes more than 100 bytes for each."""
+
+
 @dataclass(frozen=True, slots=True)
 class Tokens:
     """One text as a model reads it."""
@@ -62,11 +66,13 @@ class TextReader:
 
     def _tokenised(self, texts: list[str]) -> list[tuple[int, ...]]:
         """Returns the tokens; a chat template writes the special ones itself."""
-        if not texts:
-            return []
         special = not self.tokenizer.chat_template
-        found = self.tokenizer(texts, add_special_tokens=special, padding=False, truncation=False, verbose=False)
-        return [tuple(ids) for ids in found["input_ids"]]
+        found: list[tuple[int, ...]] = []
+        for start in range(0, len(texts), TOGETHER):
+            some = texts[start : start + TOGETHER]
+            read = self.tokenizer(some, add_special_tokens=special, padding=False, truncation=False, verbose=False)
+            found += [tuple(ids) for ids in read["input_ids"]]
+        return found
 
     def _refuse_unknown(self, items: Sequence[Item], whole: Sequence[tuple[int, ...]]) -> None:
         """Refuses tokens without an embedding, which on a GPU would end the process."""
