@@ -11,8 +11,13 @@ from runs import Row, serve
 if TYPE_CHECKING:
     from torch import Tensor
 
-MIXES = {"median560": (560, 0.35, 64, 1500), "long-tail": (800, 1.0, 64, 4096)}
-"""By name: median, spread (sigma of the logarithm), least and most of a log-normal draw of tokens."""
+MIXES = {
+    "median560": (560, 0.35, 64, 1500, 1),
+    "crpl560": (560, 0.35, 64, 1500, 4),
+    "long-tail": (800, 1.0, 64, 4096, 1),
+}
+"""By name: median, spread (sigma of the logarithm), least and most of a log-normal draw of tokens; pairs that share a
+problem and its chosen side, as the variants of one reasoning do (3.8 in CRPL pairs of LeetCodeDataset)."""
 PROBLEM = 0.16
 """Share of the problem in a text; so 8 % of the tokens are in both sides of a pair."""
 SIDES = (0.85, 1.15)
@@ -32,17 +37,21 @@ Run = Callable[[], list[float | None]]
 
 def texts(mix: str, pairs: int, seed: int) -> list[Text]:
     """Returns the sides of the pairs, chosen and rejected in turn."""
-    median, sigma, low, high = MIXES[mix]
+    median, sigma, low, high, shared = MIXES[mix]
     draw, found = random.Random(f"{seed} {mix}"), []
-    for _ in range(pairs):
-        length = draw.lognormvariate(math.log(median), sigma)
-        words = round(PROBLEM * min(max(length, low), high))
-        problem = "".join(draw.choices(WORDS, k=words))
-        for _ in range(2):
-            side = min(max(length * draw.uniform(*SIDES), low), high)
-            size = max(round(side) - words - SPECIAL, 1)
-            found.append((problem, "".join(draw.choices(WORDS, k=size))))
+    for pair in range(pairs):
+        if pair % shared == 0:
+            length = draw.lognormvariate(math.log(median), sigma)
+            words = round(PROBLEM * min(max(length, low), high))
+            problem = "".join(draw.choices(WORDS, k=words))
+            chosen = _reasoning(draw, length, words, low, high)
+        found += [(problem, chosen), (problem, _reasoning(draw, length, words, low, high))]
     return found
+
+
+def _reasoning(draw: random.Random, length: float, words: int, low: int, high: int) -> str:
+    side = min(max(length * draw.uniform(*SIDES), low), high)
+    return "".join(draw.choices(WORDS, k=max(round(side) - words - SPECIAL, 1)))
 
 
 def ours(job: Row) -> Run:

@@ -32,7 +32,7 @@ Truncated = Annotated[
     typer.Option(help="Cut texts that are too long.", show_default="an error", rich_help_panel=MODELS),
 ]
 AdapterFile = Annotated[
-    Path | None, typer.Option(help="YAML: template, label, dtype, judge, steps...", rich_help_panel=MODELS)
+    Path | None, typer.Option(help="YAML: template, pooling, label, dtype...", rich_help_panel=MODELS)
 ]
 AllowPickle = Annotated[
     bool, typer.Option("--allow-pickle", help="Load weights that can hold code.", rich_help_panel=MODELS)

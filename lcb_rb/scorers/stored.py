@@ -21,7 +21,12 @@ _FIX = "give objects with id (text), chosen and rejected (numbers, or null for n
 
 def is_scores_file(name: str) -> bool:
     """Returns whether a name is that of a file of scores, by its ending."""
-    return bare_name(Path(name)).endswith((".jsonl", ".parquet")) and not Path(name).is_dir()
+    if not bare_name(Path(name)).endswith((".jsonl", ".parquet")):
+        return False
+    try:
+        return not Path(name).is_dir()
+    except OSError as error:  # no right to look
+        raise input_error(Path(name), f"cannot be read ({error.strerror})", "check its permissions") from error
 
 
 class StoredScorer:
