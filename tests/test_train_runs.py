@@ -20,6 +20,9 @@ from trainings import RECIPE, make_data, pair, training
 
 needs("trl", "matplotlib", "datasketch")
 
+SHORT = {**RECIPE["model"], "config": {**RECIPE["model"]["config"], "max_position_embeddings": 20}}
+"""A model with positions for 20 tokens."""
+
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
@@ -166,6 +169,7 @@ def test_a_loss_that_is_no_number_ends_the_run(data, tmp_path):
     ("changes", "says"),
     [
         ({"training": training(max_length=10)}, "32 of 32 pairs are longer than max_length 10"),
+        ({"model": SHORT}, "32 of 32 pairs are longer than max_length 20"),
         ({"training": {"learning_rat": 0.1}}, "learning_rat"),
         ({"model": {"id": "no/such/model"}}, "no/such/model"),
         (
@@ -180,6 +184,66 @@ def test_what_is_wrong_is_refused_before_the_training(data, tmp_path, changes, s
         train(recipe(**changes), data, tmp_path / "model")
     assert says in str(error.value)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("damage", "says"),
+    [
+        (lambda model: (model / "model.safetensors").write_bytes(b"\xff" * 99), "model.safetensors"),
+        (lambda model: (model / "config.json").write_text("[]"), "tiny"),
+        (lambda model: (model / "tokenizer.json").write_text("{"), "tiny"),
+    ],
+)
+def test_a_base_that_cannot_be_loaded_is_refused_in_one_line(tiny, data, tmp_path, damage, says):
+    base = tmp_path / "tiny"
+    shutil.copytree(tiny, base)
+    damage(base)
+    with pytest.raises(InputError, match=r"field 'model\.id'") as error:
+        train(recipe(model={"id": str(base)}), data, tmp_path / "model")
+    assert says in str(error.value) and "\n" not in str(error.value)
+
+
+def test_a_failure_of_the_measuring_costs_no_checkpoint(data, tmp_path, monkeypatch):
+    from recode_models.reward_model import examine as module
+
+    def out_of_memory(*given):
+        raise InputError("the model does not fit into memory")
+
+    wanted = recipe(training=training(max_steps=5))
+    with monkeypatch.context() as patched:
+        patched.setattr(module, "examine", out_of_memory)
+        with pytest.raises(TrainingError, match="trained, but not measured: the model does not fit"):
+            train(wanted, data, tmp_path / "model")
+    assert list(tmp_path.glob(".model.partial/checkpoints-*.journal/checkpoint-5"))
+    found = train(wanted, data, tmp_path / "model")
+    assert found.examined and found.loss > 0.1  # of all steps, although this run made none
+
+
+def test_score_columns_concern_the_score_objective_only(data, tmp_path):
+    from recode_models.reward_model.data import read_data
+
+    given = tmp_path / "pairs"
+    shutil.copytree(data, given)
+    path = given / "data" / "train-00000-of-00001.parquet"
+    table = pq.read_table(path)
+    for name in ("chosen_score", "rejected_score"):
+        table = table.append_column(name, pa.array(["high"] * len(table)))
+    pq.write_table(table, path)
+    assert read_data(recipe(), given, "default", tmp_path / "listing").train.pairs
+    with pytest.raises(InputError, match="pair 'p0/x': no score"):
+        read_data(recipe(objective="score"), given, "default", tmp_path / "listing")
+
+
+def test_a_checkpoint_belongs_to_one_config_and_one_base(data):
+    from dataclasses import replace
+    from pathlib import Path
+
+    from recode_models.reward_model.data import read_data
+    from recode_models.reward_model.train import _run_key
+
+    found = read_data(recipe(), data, "default", Path("unused"))
+    other = replace(found, train=replace(found.train, place=replace(found.train.place, config="other")))
+    assert len({_run_key(recipe(), found, None), _run_key(recipe(), other, None), _run_key(recipe(), found, "b")}) == 3
 
 
 def test_choosing_a_checkpoint_needs_a_validation_split(tmp_path):

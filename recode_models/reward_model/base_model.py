@@ -2,10 +2,13 @@
 
 import tempfile
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lcb_rb.errors import InputError, MissingExtraError
 from lcb_rb.schema import PreferencePair
+from lcb_rb.scorers.checks import understood
+from lcb_rb.scorers.loading import content_hash
 from recode_models.reward_model.fresh import CHAT_TEMPLATE, PAD, make_model, train_tokenizer
 from recode_models.reward_model.launch import say
 from recode_models.reward_model.recipe import LoraRecipe, RewardRecipe
@@ -34,17 +37,33 @@ def load_base(
         texts = sorted({text for p in pairs for text in (p.problem, p.chosen_reasoning, p.rejected_reasoning)})
         tokenizer = train_tokenizer(texts, source.vocab_size)
         return _usable(make_model(source.config, tokenizer), tokenizer, pairs[0])
+    assert source.id
+    known = {"revision": source.revision, "trust_remote_code": False}
     try:
-        tokenizer = AutoTokenizer.from_pretrained(source.id, revision=source.revision)
-        model = AutoModelForSequenceClassification.from_pretrained(
-            source.id, revision=source.revision, num_labels=1, use_safetensors=True, dtype=source.dtype
-        )
-    except (OSError, ValueError) as error:
-        raise InputError(f"model.id {source.id!r}: {str(error).splitlines()[0]}; check the id or directory") from error
+        with understood(Path(source.id), "model"):
+            tokenizer = AutoTokenizer.from_pretrained(source.id, **known)
+            model = AutoModelForSequenceClassification.from_pretrained(
+                source.id, num_labels=1, use_safetensors=True, dtype=source.dtype, **known
+            )
+    except InputError as error:
+        raise InputError(f"recipe, field 'model.id': {error}") from error
     if not tokenizer.chat_template:
         say(f"{source.id} has no chat template; a plain one is used and saved with the model")
         tokenizer.chat_template = CHAT_TEMPLATE
     return _usable(model, tokenizer, pairs[0])
+
+
+def base_revision(recipe: RewardRecipe, model: "PreTrainedModel") -> str | None:
+    """Returns the commit on the Hub or the content hash of the model that is trained on; None for random weights."""
+    if recipe.model.id is None:
+        return None
+    directory = Path(recipe.model.id)
+    return content_hash(directory) if directory.is_dir() else getattr(model.config, "_commit_hash", None)
+
+
+def positions(model: "PreTrainedModel") -> int | None:
+    """Returns the most tokens that the model has positions for; None without a limit."""
+    return getattr(model.config.get_text_config(), "max_position_embeddings", None)
 
 
 def _usable(

@@ -1,5 +1,6 @@
 """What a reward model is trained and measured on: read, pinned, and checked before any model is loaded."""
 
+import math
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -86,12 +87,14 @@ def read_data(recipe: RewardRecipe, pairs: str | Path, config: str, listing: Pat
         HubError: neither the Hub nor the cache has an id.
     """
     place = located(pairs, config)
-    train = _pair_set(place, "train", "train", recipe.kinds)
+    given = recipe.objective == "score"
+    train = _pair_set(place, "train", "train", recipe.kinds, given=given)
     held_out = []
     if _has_split(place, VALIDATION):
-        held_out.append(_pair_set(place, VALIDATION, VALIDATION, recipe.kinds))
+        held_out.append(_pair_set(place, VALIDATION, VALIDATION, recipe.kinds, given=given))
     for entry in recipe.evaluation:
-        held_out.append(_pair_set(located(entry.pairs, entry.config), entry.name, entry.split, list(PairKind)))
+        elsewhere = located(entry.pairs, entry.config)
+        held_out.append(_pair_set(elsewhere, entry.name, entry.split, list(PairKind), given=given))
     shared = shared_problems(train.pairs, {found.name: found.pairs for found in held_out})
     if recipe.overlap == "refuse" or any(found.held_out == VALIDATION for found in shared):
         refuse_shared(shared, place.name, listing)
@@ -124,6 +127,11 @@ def chosen(found: PairSet, index: Sequence[int]) -> PairSet:
     return replace(found, pairs=[found.pairs[i] for i in index], targets=[found.targets[i] for i in index])
 
 
+def shortest(*limits: int | None) -> int | None:
+    """Returns the smallest limit; None where there is none."""
+    return min((limit for limit in limits if limit is not None), default=None)
+
+
 def order_by_length(lengths: Sequence[int], batch: int, seed: int) -> list[int]:
     """Returns an order in which each run of `batch` places has like lengths; the runs themselves are in random order.
 
@@ -151,12 +159,12 @@ def _without(shared: Sequence[Shared], train: PairSet, held_out: list[PairSet]) 
     return Data(chosen(train, index), held_out, dropped)
 
 
-def _pair_set(place: Located, name: str, split: str | None, kinds: Sequence[PairKind]) -> PairSet:
+def _pair_set(place: Located, name: str, split: str | None, kinds: Sequence[PairKind], *, given: bool) -> PairSet:
     pairs = [pair for pair in read_pairs(place.directory, split, place.config) if pair.kind in kinds]
     if not pairs:
         raise InputError(f"{place.name}: no {split} pair is of kind {', '.join(kinds)}; change `kinds`")
-    given = _given_scores(place, split)
-    return PairSet(name, place, pairs, [given.get(pair.id, ROLES[pair.kind]) for pair in pairs])
+    scores = _given_scores(place, split) if given else {}
+    return PairSet(name, place, pairs, [scores.get(pair.id, ROLES[pair.kind]) for pair in pairs])
 
 
 def _given_scores(place: Located, split: str | None) -> dict[str, Targets]:
@@ -166,8 +174,8 @@ def _given_scores(place: Located, split: str | None) -> dict[str, Targets]:
         if set(SCORES) <= set(pq.read_schema(path).names):
             columns = pq.read_table(path, columns=["id", *SCORES]).to_pydict()
             for key, *scores in zip(columns["id"], *(columns[name] for name in SCORES), strict=True):
-                if any(score is None for score in scores):
-                    raise InputError(f"{path}, pair {key!r}: no score; give every pair both, or drop the columns")
+                if not all(isinstance(score, int | float) and math.isfinite(score) for score in scores):
+                    raise InputError(f"{path}, pair {key!r}: no score; give every pair two numbers, or no such columns")
                 found[key] = (float(scores[0]), float(scores[1]))
     return found
 

@@ -20,7 +20,12 @@ LIBRARIES = ("torch", "transformers", "trl", "accelerate")
 
 
 def write_record(
-    path: Path, recipe: RewardRecipe, data: Data, trained: "Trained", log: Sequence[dict[str, Any]]
+    path: Path,
+    recipe: RewardRecipe,
+    data: Data,
+    trained: "Trained",
+    log: Sequence[dict[str, Any]],
+    base: str | None,
 ) -> None:
     """Writes the record and the plots.
 
@@ -30,6 +35,7 @@ def write_record(
         data: What it was done with.
         trained: What came out, measured.
         log: Everything that was logged.
+        base: Revision of the model that it started from.
     """
     examined = trained.examined
     assert examined
@@ -39,6 +45,7 @@ def write_record(
         "package_version": __version__,
         "versions": {name: version(name) for name in libraries},
         "recipe": recipe.model_dump(mode="json"),
+        "base_revision": base,
         "data": place.name,
         "data_config": place.config,
         "data_revision": place.revision,

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,8 +11,9 @@ from lcb_rb import __version__
 from lcb_rb.errors import InputError, MissingExtraError
 from lcb_rb.pairs import DEFAULT
 from lcb_rb.schema import Accuracy
-from recode_models.reward_model.base_model import lengths, load_base
-from recode_models.reward_model.data import Data, PairSet, chosen, fitting, order_by_length, read_data
+from recode_models.reward_model.base_model import base_revision, lengths, load_base, positions
+from recode_models.reward_model.data import Data, PairSet, chosen, fitting, order_by_length, read_data, shortest
+from recode_models.reward_model.failures import TrainingError
 from recode_models.reward_model.launch import is_main, say, shared_stage, stage_of
 from recode_models.reward_model.recipe import VALIDATION, RewardRecipe
 
@@ -71,9 +73,12 @@ def train(recipe: RewardRecipe, pairs: str | Path, out: Path, config: str = DEFA
     if recipe.cpu_threads:
         torch.set_num_threads(recipe.cpu_threads)
     model, tokenizer = load_base(recipe, data.train.pairs)
-    checkpoints = stage_of(out) / f"{_run_key(recipe, data)}.journal"
+    base = base_revision(recipe, model)
+    checkpoints = stage_of(out) / f"{_run_key(recipe, data, base)}.journal"
     arguments = training_arguments(recipe, checkpoints, validates=data.validation is not None)
-    short = _short_enough(recipe, data, tokenizer, arguments.max_length)
+    short = _short_enough(recipe, data, tokenizer, shortest(arguments.max_length, positions(model)))
+    if arguments.load_best_model_at_end and short.validation is None:
+        raise InputError("no validation pair is short enough to choose a checkpoint by; raise training.max_length")
     if recipe.group_by_length:
         short = _grouped(short, arguments.per_device_train_batch_size, recipe.seed)
     with shared_stage(out, RECORD, arguments.distributed_state.wait_for_everyone) as stage:
@@ -82,12 +87,24 @@ def train(recipe: RewardRecipe, pairs: str | Path, out: Path, config: str = DEFA
         save(trainer, tokenizer, stage)
         trained = Trained(len(data.train.pairs), len(short.train.pairs), done.loss, None)
         if is_main():
-            from recode_models.reward_model.examine import examine
-
             whole = replace(data, train=short.train)
-            trained = replace(trained, examined=examine(stage, whole, done.remembered, recipe.seed))
-            write_record(stage / RECORD, recipe, data, trained, done.log)
+            trained = replace(trained, examined=_examined(stage, whole, done.remembered, recipe.seed))
+            write_record(stage / RECORD, recipe, data, trained, done.log, base)
     return trained
+
+
+def _examined(stage: Path, data: Data, remembered: Sequence[tuple[float, float]], seed: int) -> "Examined":
+    """Returns what the saved model is worth; what fails here must not cost the checkpoints of a training that is done.
+
+    Raises:
+        TrainingError: the saved model is not the trained one, or it cannot be run.
+    """
+    from recode_models.reward_model.examine import examine
+
+    try:
+        return examine(stage, data, remembered, seed)
+    except InputError as error:
+        raise TrainingError(f"trained, but not measured: {error}; run it again, the training is kept") from error
 
 
 def _silence_bars() -> None:
@@ -106,15 +123,18 @@ def _short_enough(
     """Returns the pairs that the trainer may see; of the held-out ones the others are left to the final measuring."""
 
     def short(found: PairSet) -> PairSet:
-        return fitting(found, lengths(tokenizer, found.pairs), max_length)
+        kept = fitting(found, lengths(tokenizer, found.pairs), max_length)
+        if found is data.train or len(kept.pairs) < len(found.pairs):
+            say(f"{found.name} pairs: {len(found.pairs)} given, {len(kept.pairs)} kept (max_length {max_length})")
+        return kept
 
     given, kept = data.train, short(data.train)
-    say(f"training pairs: {len(given.pairs)} given, {len(kept.pairs)} kept (max_length {max_length})")
     lost = 1 - len(kept.pairs) / len(given.pairs)
     if lost > recipe.max_dropped_share:
         raise InputError(
             f"{len(given.pairs) - len(kept.pairs)} of {len(given.pairs)} pairs are longer than max_length {max_length} "
-            f"tokens; raise training.max_length, or allow the loss with max_dropped_share: {lost:.3f}"
+            f"tokens; raise training.max_length (up to the model's positions), or allow the loss with "
+            f"max_dropped_share: {lost:.3f}"
         )
     held_out = [fitted for found in data.held_out if (fitted := short(found)).pairs]
     return replace(data, train=kept, held_out=held_out)
@@ -127,8 +147,9 @@ def _grouped(data: Data, batch: int, seed: int) -> Data:
     return replace(data, train=chosen(data.train, order_by_length(longest, batch, seed)))
 
 
-def _run_key(recipe: RewardRecipe, data: Data) -> str:
-    """Returns a name that another recipe or other data would change, so that no foreign checkpoint is taken up."""
-    revisions = [found.place.revision for found in (data.train, *data.held_out)]
-    work = "\n".join([__version__, recipe.model_dump_json(), *revisions])
+def _run_key(recipe: RewardRecipe, data: Data, base: str | None) -> str:
+    """Returns a name that another recipe, base or data would change, so that no foreign checkpoint is taken up."""
+    places = [found.place for found in (data.train, *data.held_out)]
+    told = [f"{place.name} {place.config} {place.revision}" for place in places]
+    work = "\n".join([__version__, recipe.model_dump_json(), str(base), *told])
     return f"checkpoints-{hashlib.sha256(work.encode()).hexdigest()[:16]}"

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -43,7 +44,7 @@ class Run:
     """What a finished training has in memory."""
 
     loss: float
-    """Mean training loss."""
+    """Mean of the logged training losses: the trainer's own mean forgets what preceded a resume."""
     log: list[dict[str, Any]]
     """Everything that was logged."""
     remembered: list[tuple[float, float]]
@@ -177,10 +178,11 @@ def run(trainer: RewardTrainer, recipe: RewardRecipe, stage: Path) -> Run:
         loss = trainer.train(resume_from_checkpoint=last).training_loss
     if not math.isfinite(loss):
         raise TrainingError(f"the training loss is {loss}; lower training.learning_rate")
+    losses = [float(entry["loss"]) for entry in trainer.state.log_history if "loss" in entry]
     trainer.compute_metrics = None  # it expects the held-out pairs
     first = trainer.train_dataset.select(range(min(REMEMBERED_PAIRS, len(trainer.train_dataset))))
     remembered = [(float(row[0]), float(row[1])) for row in trainer.predict(first).predictions]
-    return Run(loss, list(trainer.state.log_history), remembered)
+    return Run(fmean(losses) if losses else loss, list(trainer.state.log_history), remembered)
 
 
 def save(trainer: RewardTrainer, tokenizer: "PreTrainedTokenizerBase", stage: Path) -> None:
@@ -195,8 +197,10 @@ def save(trainer: RewardTrainer, tokenizer: "PreTrainedTokenizerBase", stage: Pa
         model.save_pretrained(stage)
     if is_main():
         tokenizer.save_pretrained(stage)
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()  # the saved model is measured on the same device
+    if torch.cuda.is_available() and not trainer.is_fsdp_enabled:  # the saved model is measured on the same device
+        trainer.optimizer = trainer.lr_scheduler = None
+        trainer.model.to("cpu")
+        torch.cuda.empty_cache()
 
 
 def _steps(trainer: RewardTrainer) -> int:
