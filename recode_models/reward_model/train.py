@@ -125,7 +125,8 @@ def _short_enough(
     def short(found: PairSet) -> PairSet:
         kept = fitting(found, lengths(tokenizer, found.pairs), max_length)
         if found is data.train or len(kept.pairs) < len(found.pairs):
-            say(f"{found.name} pairs: {len(found.pairs)} given, {len(kept.pairs)} kept (max_length {max_length})")
+            title = "training" if found is data.train else found.name
+            say(f"{title} pairs: {len(found.pairs)} given, {len(kept.pairs)} kept (max_length {max_length})")
         return kept
 
     given, kept = data.train, short(data.train)
