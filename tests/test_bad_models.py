@@ -301,6 +301,29 @@ def test_a_lora_adapter_alone_is_refused(good: Path, model: Path) -> None:
     assert "a LoRA adapter without its base" in refused(good, model)
 
 
+@pytest.mark.parametrize("options", [[], ["--allow-pickle"]])
+def test_a_lora_adapter_beside_its_base_is_refused(options: list[str], good: Path, model: Path) -> None:
+    (model / "adapter_config.json").write_text('{"peft_type": "LORA"}', encoding="utf-8")
+    (model / "adapter_model.bin").write_bytes(b"garbage")
+    line = refused(good, model, *options)
+    assert "a LoRA adapter beside its base; merge the two" in line
+
+
+def test_an_attention_that_short_texts_change_is_refused(good: Path, model: Path) -> None:
+    from transformers import BigBirdConfig, BigBirdForSequenceClassification
+
+    from lcb_rb.scorers import Item, load_scorer
+
+    sizes = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
+    config = BigBirdConfig(vocab_size=300, max_position_embeddings=256, num_labels=1, **sizes)
+    BigBirdForSequenceClassification(config).save_pretrained(model)
+    line = refused(good, model)
+    assert "attention_type block_sparse" in line
+    assert "save it with attention_type original_full" in line
+    change_config(model, attention_type="original_full")
+    assert None not in load_scorer(str(model)).score([Item("p", "Twice", "we walk")])
+
+
 def test_weights_without_a_place_are_noted(good: Path, model: Path) -> None:
     import torch
 

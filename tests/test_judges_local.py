@@ -71,6 +71,23 @@ def test_a_rating_is_the_mean_of_the_plain_models_next_token_in_any_batch_and_or
     assert len(set(expected)) == len(ITEMS)
 
 
+def test_prompts_that_do_not_fit_into_memory_are_read_in_halves(model):
+    import torch
+
+    scorer = judge(model)
+    expected, plain, sizes = scorer.score(ITEMS), scorer._oracle._model.following, []
+
+    def small(batch, *given):
+        sizes.append(len(batch))
+        if len(batch) > 3:
+            raise torch.OutOfMemoryError
+        return plain(batch, *given)
+
+    scorer._oracle._model.following = small
+    assert scorer.score(ITEMS) == pytest.approx(expected, abs=1e-5)
+    assert max(sizes) > 3
+
+
 def test_notes_say_how_it_was_judged(model):
     scorer = judge(model)
     calls = []

@@ -10,6 +10,7 @@ from lcb_rb.pairs import write_pairs
 from lcb_rb.scorers import ModelOptions, doctor, dry_runs
 from lcb_rb.scorers.diagnosis import Check, Diagnosis
 from lcb_rb.scorers.doctor import examine_model
+from lcb_rb.scorers.texts import Tokens
 from lcb_rb.tables import diagnosis_text
 from test_bad_input import entries, refusal, run_here
 from tiny_models import save_model
@@ -228,7 +229,41 @@ def test_too_little_memory_is_a_warning(place, monkeypatch):
     check = examined(place, "other-pad").checks["memory"]
     assert check.status == "warning"
     assert check.detail.startswith("weights 37 KiB; largest batch ")
-    assert "measured peak" in check.detail
+    assert "(estimate); not run; only 0 KiB are free" in check.detail
+
+
+def test_too_little_memory_for_a_batch_is_no_end_as_it_is_none_of_a_run(place, monkeypatch):
+    import torch
+
+    from lcb_rb.scorers.classifier import ClassifierScorer
+
+    forward, sizes = ClassifierScorer.forward, []
+
+    def small(self, batch):
+        sizes.append(len(batch))
+        if len(batch) > 1:
+            raise torch.OutOfMemoryError
+        return forward(self, batch)
+
+    def none(self, text):
+        raise torch.OutOfMemoryError
+
+    monkeypatch.setattr(ClassifierScorer, "forward", small)
+    monkeypatch.setattr(ClassifierScorer, "plain", none)
+    found = examined(place, "other-pad")
+    assert states(found) == {}
+    assert max(sizes) > 1
+    assert "not compared" in found.checks["own head"].detail
+
+
+def test_a_batch_beyond_the_free_memory_is_not_run(place, monkeypatch):
+    from lcb_rb.scorers.classifier import ClassifierScorer
+
+    scorer = ClassifierScorer(place / "other-pad")
+    monkeypatch.setattr(dry_runs, "_free_bytes", lambda scorer: 100.0)
+    scorer.forward = None
+    runs = dry_runs.Runs([], [], [], [], 1e9)
+    assert dry_runs.check_memory(scorer, [Tokens((1, 2, 3))], runs).status == "warning"
 
 
 @pytest.mark.parametrize(
@@ -240,6 +275,8 @@ def test_too_little_memory_is_a_warning(place, monkeypatch):
         (["qwen2", "--as", "dpo"], "--reference MODEL belong together"),
         (["qwen2", "--pairs", "nothing-here"], "nothing-here"),
         (["nothing-here"], "neither a directory with a model"),
+        (["nothing-here", "--as", "judge"], "doctor looks at heads, likelihoods and steps only"),
+        (["nothing-here", "--as", "judge-pairs"], "doctor looks at heads, likelihoods and steps only"),
         (["qwen2", "--adapter", "none.yaml"], "give --adapter a YAML file"),
         (["--sandbox", "--as", "dpo"], "doctor looks at one thing"),
         (["--sandbox", "--pairs", "pairs"], "doctor looks at one thing"),

@@ -63,6 +63,7 @@ def test_missing_and_null_and_nan_are_unscored_and_counted(pairs, tmp_path):
         ({"id": 7}, "line 1, field 'id': is no text"),
         ({"chosen": "high"}, "line 1, field 'chosen': 'high' is no number"),
         ({"rejected": True}, "line 1, field 'rejected': True is no number"),
+        ({"rejected": 10**400}, "line 1, field 'rejected': is no number: too large"),
     ],
 )
 def test_a_wrong_row_is_named(change, said, pairs, tmp_path):

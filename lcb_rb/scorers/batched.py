@@ -5,7 +5,7 @@ import json
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from lcb_rb.errors import InputError
 from lcb_rb.scorers.base import Item
@@ -14,6 +14,8 @@ from lcb_rb.scorers.texts import TextReader, Tokens
 
 if TYPE_CHECKING:
     from lcb_rb.scorers.loading import Loaded
+
+_Value = TypeVar("_Value")
 
 
 class Store(Protocol):
@@ -90,22 +92,11 @@ class BatchedScorer(ABC):
         return known
 
     def _finite(self, batch: list[Tokens]) -> list[float | None]:
-        return [value if math.isfinite(value) else None for value in self._forward_in_memory(batch)]
+        return [value if math.isfinite(value) else None for value in self.forward_in_memory(batch)]
 
-    def _forward_in_memory(self, batch: list[Tokens]) -> list[float]:
+    def forward_in_memory(self, batch: list[Tokens]) -> list[float]:
         """Returns what `forward` does, in halves of halves where the GPU is too small for the whole."""
-        from torch import OutOfMemoryError, cuda
-
-        try:
-            return self.forward(batch)
-        except OutOfMemoryError:
-            longest = max(len(text.ids) for text in batch)
-        cuda.empty_cache()  # here, where the error no longer holds the tensors of the forward
-        if len(batch) == 1:
-            fix = "use a GPU with more memory, or a smaller `dtype` or `max_tokens` in an --adapter file"
-            raise InputError(f"{self.name}: a text of {longest} tokens does not fit into the GPU's memory; {fix}")
-        middle = len(batch) // 2
-        return self._forward_in_memory(batch[:middle]) + self._forward_in_memory(batch[middle:])
+        return in_memory(batch, self.forward, self.name)
 
     @abstractmethod
     def forward(self, batch: list[Tokens]) -> list[float]:
@@ -114,6 +105,31 @@ class BatchedScorer(ABC):
     def plain(self, text: Tokens) -> float:
         """Returns the score of a text alone, by the model's own forward where it has one for this."""
         return self.forward([text])[0]
+
+
+def in_memory(batch: list[Tokens], run: Callable[[list[Tokens]], list[_Value]], name: str) -> list[_Value]:
+    """Returns what `run` says of a batch, text after text, in halves of halves where the GPU is too small for it.
+
+    Args:
+        batch: At least one text.
+        run: Returns as many values for every text.
+        name: The model's, for the error.
+
+    Raises:
+        InputError: a text does not fit even alone.
+    """
+    from torch import OutOfMemoryError, cuda
+
+    try:
+        return run(batch)
+    except OutOfMemoryError:
+        longest = max(len(text.ids) for text in batch)
+    cuda.empty_cache()  # here, where the error no longer holds the tensors of the run
+    if len(batch) == 1:
+        fix = "use a GPU with more memory, or a smaller `dtype` or `max_tokens` in an --adapter file"
+        raise InputError(f"{name}: a text of {longest} tokens does not fit into the GPU's memory; {fix}")
+    middle = len(batch) // 2
+    return in_memory(batch[:middle], run, name) + in_memory(batch[middle:], run, name)
 
 
 def plan(lengths: Sequence[int], budget: int) -> list[list[int]]:

@@ -65,8 +65,11 @@ def refuse_odd_files(directory: Path, *, pickles: bool) -> None:
         directory: Of the model.
         pickles: Whether weights may be pickles.
     """
-    if not (directory / "config.json").exists() and (directory / "adapter_config.json").exists():
-        raise InputError(f"{directory}: a LoRA adapter without its base; merge the two (peft's merge_and_unload)")
+    # Beside its base too: transformers would load it, a pickle even, and not tell of a head without weights.
+    if (directory / "adapter_config.json").exists():
+        where = "beside" if (directory / "config.json").exists() else "without"
+        fix = "merge the two (peft's merge_and_unload) into a directory of its own"
+        raise InputError(f"{directory}: a LoRA adapter {where} its base; {fix}")
     pickled = sorted(path.name for path in directory.glob("*.bin"))
     if not pickles and pickled and not any(directory.glob("*.safetensors")):
         fix = "save it with safetensors, or pass --allow-pickle if you trust whoever made it"
@@ -105,6 +108,15 @@ def unused_weights(loading: Mapping[str, object]) -> list[str]:
     """Returns what to say of weights in the files that the model has no place for."""
     unused = sorted(map(str, _listed(loading["unexpected_keys"])))
     return [f"{len(unused)} weights of the files have no place in the model ({unused[0]})"] if unused else []
+
+
+def refuse_fickle_attention(directory: Path, model: "PreTrainedModel") -> None:
+    """Refuses BigBird's sparse attention: the first short text, one of ours, makes its model give it up for good."""
+    if getattr(model.config, "attention_type", None) == "block_sparse":
+        fix = "save it with attention_type original_full, which is what short texts use"
+        raise InputError(
+            f"{directory}: attention_type block_sparse, which a short text changes for all later ones; {fix}"
+        )
 
 
 def refuse_unsound_weights(directory: Path, model: "PreTrainedModel") -> None:

@@ -5,9 +5,10 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 from lcb_rb.errors import InputError
-from lcb_rb.scorers import BASELINES, TFIDF, Item, ModelOptions, load_scorer
+from lcb_rb.scorers import BASELINES, JUDGES, TFIDF, Item, ModelOptions, load_scorer
 from lcb_rb.scorers.batched import BatchedScorer
 from lcb_rb.scorers.checks import PROBLEM, filled_template
 from lcb_rb.scorers.diagnosis import Check, Diagnosis, counted
@@ -31,19 +32,18 @@ def examine_model(model: str, pairs: str | None, options: ModelOptions) -> Diagn
         options: As they would be given to `recode score`.
 
     Raises:
-        InputError: no such model or pairs, or one that cannot be loaded.
+        InputError: no such model or pairs, or one that cannot be loaded, or a judge.
         HubError: neither the Hub nor the cache has them.
     """
     from lcb_rb.scorers.stored import is_scores_file
 
     if model in (*BASELINES, TFIDF) or is_scores_file(model):
         raise InputError(f"{model}: is no model; doctor looks at models, and with --sandbox at this machine")
+    if options.method in JUDGES:
+        what = "doctor looks at heads, likelihoods and steps only"
+        raise InputError(f"--as {options.method}: {what}; score a few pairs instead")
     data, sides = _texts(pairs)
-    scorer = load_scorer(model, options=options)
-    if not isinstance(scorer, BatchedScorer):
-        raise InputError(
-            f"--as {options.method}: doctor looks at heads and likelihoods only; score a few pairs instead"
-        )
+    scorer = cast(BatchedScorer, load_scorer(model, options=options))  # as all models but judges are
     items = [item for both in sides[:: math.ceil(len(sides) / MOST_PAIRS)] for item in both]
     whole = replace(scorer.reader, context=None, vocab=None).read(items)
     return Diagnosis(scorer.name, data, _checks(scorer, items, whole, len(sides)))

@@ -31,22 +31,22 @@ class Runs:
     mixed: list[float]
     """In random order, so with much padding."""
     plain: list[float]
-    """Each by the model's own forward."""
+    """Each by the model's own forward; NaN too where that alone does not fit into memory."""
     tokens_s: float
     """Tokens a second of `together`."""
 
 
 def dry_run(scorer: BatchedScorer, pairs: Sequence[tuple[Tokens, Tokens]]) -> Runs:
     """Returns the scores of at least one pair, and of as many more as the time allows, in the order given."""
-    scorer.forward([pairs[0][0]])  # the first one is slow
+    scorer.forward_in_memory([pairs[0][0]])  # the first one is slow
     started = time.monotonic()
     texts: list[Tokens] = []
     alone: list[float] = []
     plain: list[float] = []
     for both in pairs:
         texts += both
-        alone += [scorer.forward([text])[0] for text in both]
-        plain += [scorer.plain(text) for text in both]
+        alone += [scorer.forward_in_memory([text])[0] for text in both]
+        plain += [_plain(scorer, text) for text in both]
         if time.monotonic() - started > TRIAL_S:
             break
     lengths = [len(text.ids) for text in texts]
@@ -57,10 +57,23 @@ def dry_run(scorer: BatchedScorer, pairs: Sequence[tuple[Tokens, Tokens]]) -> Ru
     return Runs(alone, together, mixed, plain, sum(lengths) / max(seconds, 1e-9))
 
 
+def _plain(scorer: BatchedScorer, text: Tokens) -> float:
+    """Returns the score by the model's own forward; it keeps all logits, so it may not fit where a run does."""
+    from torch import OutOfMemoryError, cuda
+
+    try:
+        return scorer.plain(text)
+    except OutOfMemoryError:
+        pass
+    cuda.empty_cache()  # here, where the error no longer holds the tensors of the forward
+    return math.nan
+
+
 def _scored(scorer: BatchedScorer, texts: Sequence[Tokens], batches: Sequence[Sequence[int]]) -> list[float]:
     scores = [math.nan] * len(texts)
     for batch in batches:
-        for index, value in zip(batch, scorer.forward([texts[index] for index in batch]), strict=True):
+        values = scorer.forward_in_memory([texts[index] for index in batch])
+        for index, value in zip(batch, values, strict=True):
             scores[index] = value
     return scores
 
@@ -94,6 +107,8 @@ def check_own_head(scorer: BatchedScorer, runs: Runs) -> Check:
     """Returns whether a text has the score that the model itself gives it."""
     if scorer.loaded.adapter.pooling in ("first", "mean"):
         return Check("ok", "not compared: the adapter's pooling is not the model's own")
+    if not any(map(math.isfinite, runs.plain)):
+        return Check("ok", "not compared: the model's own forward gives no number, or does not fit into memory")
     apart = _apart(runs.alone, runs.plain)
     detail = f"scores of single texts differ from the model's own forward by at most {apart:.1e}"
     return _judged(scorer, runs, apart, detail)
@@ -147,23 +162,25 @@ def check_numbers(runs: Runs) -> Check:
 
 
 def check_memory(scorer: BatchedScorer, texts: Sequence[Tokens], runs: Runs) -> Check:
-    """Returns what weights and the largest batch need; the batch is run where that takes no longer than the trial."""
+    """Returns what weights and the largest batch need; it is run where it fits and takes no longer than the trial."""
     batches = plan([len(text.ids) for text in texts], scorer.batch_tokens)
     largest = [texts[index] for index in max(batches, key=lambda batch: len(batch) * len(texts[batch[-1]].ids))]
     longest = len(largest[-1].ids)
     weights, activations = _weight_bytes(scorer), _activation_bytes(scorer, len(largest), longest)
-    seconds = len(largest) * longest / runs.tokens_s
-    if seconds <= TRIAL_S:
-        scorer.forward(largest)
+    free, seconds = _free_bytes(scorer), len(largest) * longest / runs.tokens_s
+    if activations > free:
+        measured = "not run"
+    elif seconds <= TRIAL_S:
+        scorer.forward_in_memory(largest)
         measured = f"measured peak {_mib(_peak_bytes(scorer))}, program included"
     else:
         measured = f"not run, it would take about {_duration(seconds)}"
     batch = f"largest batch {counted(len(largest), 'text')} of up to {longest} tokens"
     detail = f"weights {_mib(weights)}; {batch}, about {_mib(activations)} (estimate); {measured}"
-    if activations <= _free_bytes(scorer):
+    if activations <= free:
         return Check("ok", detail)
     fix = "use a machine with more memory, or a smaller `dtype` or `max_tokens` in an --adapter file"
-    return Check("warning", f"{detail}; only {_mib(_free_bytes(scorer))} are free", fix)
+    return Check("warning", f"{detail}; only {_mib(free)} are free", fix)
 
 
 def check_speed(runs: Runs, tokens: float, n_pairs: int) -> Check:
@@ -205,7 +222,8 @@ def _free_bytes(scorer: BatchedScorer) -> float:
     if scorer.loaded.device.type == "cuda":
         import torch
 
-        return float(torch.cuda.mem_get_info()[0])
+        kept = torch.cuda.memory_reserved() - torch.cuda.memory_allocated()  # by torch, for tensors to come
+        return float(torch.cuda.mem_get_info()[0] + kept)
     try:
         lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
     except OSError:

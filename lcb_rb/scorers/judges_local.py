@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from lcb_rb.errors import InputError
 from lcb_rb.scorers.base import Item, ModelOptions
-from lcb_rb.scorers.batched import Store, batch_key, plan
+from lcb_rb.scorers.batched import Store, batch_key, in_memory, plan
 from lcb_rb.scorers.journal import opened
 from lcb_rb.scorers.judges import Answer, weighed
 from lcb_rb.scorers.judges_prompt import Question
@@ -120,7 +120,7 @@ class LocalOracle:
         key = batch_key(f"{self._identity}{list(allowed)}", batch)
         flat = self._store.get(key) if self._store else None
         if flat is None:
-            flat = self._masses(batch, tokens)
+            flat = in_memory(batch, lambda some: self._masses(some, tokens), self.name)
             if self._store:
                 self._store.put(key, flat)
         for at, text in enumerate(batch):

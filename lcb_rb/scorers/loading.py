@@ -11,6 +11,7 @@ from lcb_rb.errors import InputError, MissingExtraError
 from lcb_rb.scorers.adapter import Adapter, adapter_note, read_adapter
 from lcb_rb.scorers.base import ModelOptions
 from lcb_rb.scorers.checks import (
+    refuse_fickle_attention,
     refuse_odd_files,
     refuse_unread_weights,
     refuse_unsound_weights,
@@ -102,6 +103,7 @@ def load(kind: Kind, place: Place, options: ModelOptions) -> Loaded:
         model = model.eval().to(device)
     refuse_unread_weights(directory, loading)
     refuse_unsound_weights(directory, model)
+    refuse_fickle_attention(directory, model)
     tokenizer.chat_template = adapter.template or tokenizer.chat_template
     where = options.adapter if adapter.template else directory
     refuse_useless_template(str(where), tokenizer, prompts=kind == "AutoModelForCausalLM")

@@ -100,4 +100,7 @@ def _number(path: Path, line: int, name: str, value: object) -> float | None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise input_error(path, f"{value!r} is no number", _FIX, line=line, field=name)
-    return float(value) if math.isfinite(value) else None
+    try:
+        return float(value) if math.isfinite(value) else None
+    except OverflowError as error:
+        raise input_error(path, "is no number: too large an integer", _FIX, line=line, field=name) from error
