@@ -66,6 +66,7 @@ def adapter(tmp_path, text):
         ("bert", [], "BertForSequenceClassification"),
         ("causal", ["--as", "loglik-mean"], "GPT2LMHeadModel, 15488 parameters, float32 on cpu, scored by likelihood"),
         ("causal", ["--as", "dpo", "--reference", "reference"], "scored by likelihood"),
+        ("other-pad", ["--as", "steps"], "float32 on cpu, scored at the end of every step"),
     ],
 )
 def test_every_kind_of_model_is_looked_at_and_nothing_is_written(model, options, said, place, monkeypatch):

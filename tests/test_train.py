@@ -99,13 +99,6 @@ def test_metrics_of_the_training_are_exact_and_per_set(metrics, record):
     assert not {"eval_accuracy", "eval_loss", "eval_runtime"} & set(evaluated[-1])
 
 
-def test_the_best_checkpoint_by_validation_is_the_one_that_is_saved(metrics, record):
-    evaluated = [line for line in metrics if "eval_validation_accuracy" in line]
-    best = max(evaluated, key=lambda line: line["eval_validation_accuracy"])  # the first of equals
-    saved = record["results"]["validation"]["overall"]["accuracy"]
-    assert best["eval_validation_accuracy"] == saved
-
-
 def test_process_rewards_of_the_model_are_calibrated_on_accepted_reasonings(trained, record):
     scale = read_scale(trained[0])
     assert scale.model_dump() == record["calibration"] == trained[1]["calibration"]

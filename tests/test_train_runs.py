@@ -1,6 +1,7 @@
 """Trainings in this process, which imports trl once: adapters, the score objective, stopping, and what is refused."""
 
 import json
+import math
 import shutil
 
 import pyarrow as pa
@@ -155,6 +156,22 @@ def test_training_stops_when_the_validation_no_longer_gets_better(data, tmp_path
     train(recipe(early_stopping_patience=2, training=options), data, tmp_path / "model")
     lines = [json.loads(line) for line in (tmp_path / "model" / "metrics.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines if "eval_validation_loss" in line] == [2, 4, 6]
+
+
+def test_the_best_checkpoint_by_validation_is_the_one_that_is_saved(data, tmp_path):
+    swapped = tmp_path / "pairs"
+    write_pairs([pair(i) for i in range(32)], swapped, "train")
+    write_pairs([pair(i).swap() for i in range(32, 40)], swapped, "validation")  # what is learned is wrong there
+    options = training(eval_strategy="steps", eval_steps=5, logging_steps=5, load_best_model_at_end=True)
+    options["metric_for_best_model"] = "validation_loss"
+    found = train(recipe(training=options), swapped, tmp_path / "model")
+    lines = [json.loads(line) for line in (tmp_path / "model" / "metrics.jsonl").read_text().splitlines()]
+    losses = [line["eval_validation_loss"] for line in lines if "eval_validation_loss" in line]
+    assert losses[0] == min(losses) < losses[-1] / 2  # so best and last are two models
+    assert found.examined
+    kept = found.examined.reports["validation"].scores
+    loss = sum(math.log1p(math.exp(score.rejected - score.chosen)) for score in kept) / len(kept)
+    assert loss == pytest.approx(min(losses), abs=1e-4)
 
 
 def test_a_loss_that_is_no_number_ends_the_run(data, tmp_path):

@@ -31,8 +31,12 @@ class RewardScale(Record):
         """Returns the process reward of a logit, from 0 to 1; None for an unscored reasoning."""
         if score is None:
             return None
-        z = (score - self.mu) / self.sigma
-        return 1 / (1 + math.exp(-z)) if z >= 0 else math.exp(z) / (1 + math.exp(z))
+        return sigmoid((score - self.mu) / self.sigma)
+
+
+def sigmoid(value: float) -> float:
+    """Returns 1 / (1 + exp(-value)), for values of any size."""
+    return 1 / (1 + math.exp(-value)) if value >= 0 else math.exp(value) / (1 + math.exp(value))
 
 
 def measured_scale(scores: Sequence[float | None], source: str) -> RewardScale | None:

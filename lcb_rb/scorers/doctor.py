@@ -13,6 +13,7 @@ from lcb_rb.scorers.batched import BatchedScorer
 from lcb_rb.scorers.checks import PROBLEM, filled_template
 from lcb_rb.scorers.diagnosis import Check, Diagnosis, counted
 from lcb_rb.scorers.dry_runs import check_batches, check_memory, check_numbers, check_own_head, check_speed, dry_run
+from lcb_rb.scorers.steps_text import StepReader
 from lcb_rb.scorers.texts import Tokens
 
 PAIRS = 16
@@ -131,6 +132,8 @@ def _loads(scorer: BatchedScorer) -> Check:
     kind = f"{type(model).__name__}, {_size(size)} parameters"
     if scorer.reader.finds_start:
         what = "scored by likelihood"
+    elif isinstance(scorer.reader, StepReader):
+        what = "scored at the end of every step"
     else:
         pooling = f", pooling {loaded.adapter.pooling}" if loaded.adapter.pooling else ""
         what = f"scored by its head of {counted(model.config.num_labels, 'label')}{pooling}"
@@ -180,7 +183,8 @@ def _pools_by_pad(scorer: BatchedScorer) -> bool:
     """Returns whether the model's own head would look for the last token that is not padding, and we do not."""
     from lcb_rb.scorers.heads import token_head
 
-    return token_head(scorer.loaded.model) is not None and scorer.loaded.adapter.pooling is None
+    by_steps = isinstance(scorer.reader, StepReader)
+    return not by_steps and token_head(scorer.loaded.model) is not None and scorer.loaded.adapter.pooling is None
 
 
 def _length(scorer: BatchedScorer, whole: Sequence[Tokens | None], n_pairs: int, refused: str) -> Check:

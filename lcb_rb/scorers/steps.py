@@ -9,6 +9,7 @@ from lcb_rb.errors import InputError
 from lcb_rb.scorers.adapter import Adapter, Aggregate, StepKeys, read_adapter
 from lcb_rb.scorers.base import Item, ModelOptions
 from lcb_rb.scorers.batched import BatchedScorer
+from lcb_rb.scorers.calibrated import sigmoid
 from lcb_rb.scorers.loading import Kind, Loaded, Place, budget_of, identity_of, load
 from lcb_rb.scorers.steps_text import StepReader, StepTokens, steps_of
 from lcb_rb.scorers.texts import Tokens
@@ -85,7 +86,7 @@ class StepScorer(BatchedScorer):
     def _of_step(self, row: Sequence[float]) -> float:
         if len(self._label) == 1:
             return row[self._label[0]]
-        return _sigmoid(row[self._label[0]] - row[self._label[1]])
+        return sigmoid(row[self._label[0]] - row[self._label[1]])
 
 
 def _kind(place: Place, keys: StepKeys, adapter: Adapter) -> Kind:
@@ -150,7 +151,3 @@ def _rule(keys: StepKeys) -> str:
     split = f"at {keys.separator!r}" if keys.separator else "at blank lines"
     read = f"followed by {keys.step_token!r} and read there" if keys.step_token else "read at their last token"
     return f"steps: split {split}, {read}"
-
-
-def _sigmoid(value: float) -> float:
-    return 1 / (1 + math.exp(-value)) if value >= 0 else math.exp(value) / (1 + math.exp(value))
