@@ -32,7 +32,7 @@ def make_model(directory: Path, size: str, seed: int) -> None:
     import torch
     from transformers import Qwen2Config, Qwen2ForSequenceClassification
 
-    from recode_models.reward_model.fresh import train_tokenizer
+    from recode_models.fresh import train_tokenizer
 
     torch.manual_seed(seed)
     tokenizer = train_tokenizer(WORDS, VOCAB)

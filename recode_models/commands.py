@@ -28,7 +28,7 @@ def reward(
 ) -> None:
     """Train a reward model on preference pairs of reasonings (CRPL)."""
     from lcb_rb.progress import emit
-    from recode_models.reward_model.launch import is_main
+    from recode_models.launch import is_main
     from recode_models.reward_model.recipe import evaluated_on, load_recipe
     from recode_models.reward_model.train import train
 

@@ -343,7 +343,7 @@ def test_a_wrong_key_of_an_adapter_is_refused(text: str, said: str, good: Path, 
 
 
 def test_a_reference_of_other_tokens_is_refused(good: Path, tmp_path: Path) -> None:
-    from recode_models.reward_model.fresh import train_tokenizer
+    from recode_models.fresh import train_tokenizer
 
     reference = Path(shutil.copytree(good / "causal", tmp_path / "reference"))
     train_tokenizer(["other words entirely"], 290).save_pretrained(reference)

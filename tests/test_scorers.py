@@ -83,7 +83,7 @@ def tiny_model(tmp_path_factory) -> Path:
     torch = pytest.importorskip("torch")
     from transformers import GPT2Config, GPT2ForSequenceClassification
 
-    from recode_models.reward_model.fresh import train_tokenizer
+    from recode_models.fresh import train_tokenizer
 
     torch.manual_seed(0)
     tokenizer = train_tokenizer(["Print the double. short a longer reasoning"], 300)

@@ -234,7 +234,7 @@ def test_an_encoder_has_no_likelihood(tmp_path):
 def test_a_reference_with_other_tokens_is_refused(tmp_path):
     policy = save_model(tmp_path / "policy", "gpt2", labels=None)
     reference = save_model(tmp_path / "reference", "gpt2", labels=None)
-    from recode_models.reward_model.fresh import train_tokenizer
+    from recode_models.fresh import train_tokenizer
 
     train_tokenizer(["other words entirely"], 290).save_pretrained(reference)
     with pytest.raises(InputError, match="other tokens than"):

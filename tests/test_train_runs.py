@@ -14,7 +14,7 @@ from lcb_rb.evaluation import score_pairs
 from lcb_rb.pairs import write_pairs
 from lcb_rb.schema import PairKind
 from lcb_rb.scorers import load_scorer
-from recode_models.reward_model.failures import TrainingError
+from recode_models.failures import TrainingError
 from recode_models.reward_model.recipe import RECIPES, RewardRecipe, load_recipe
 from recode_models.reward_model.train import train
 from trainings import RECIPE, make_data, pair, training
@@ -82,9 +82,9 @@ def test_a_pad_token_that_ends_every_text_is_replaced(adapted):
 def test_a_saved_model_that_is_another_one_is_an_error(adapted, data, tmp_path):
     from safetensors.torch import load_file, save_file
 
+    from recode_models.launch import stage_of
     from recode_models.reward_model.data import read_data
     from recode_models.reward_model.examine import examine
-    from recode_models.reward_model.launch import stage_of
 
     model = tmp_path / "model"
     shutil.copytree(adapted[0], model)
@@ -292,6 +292,6 @@ def test_every_shipped_recipe_is_one_that_trl_takes(path, tmp_path):
 def test_the_launcher_takes_every_shipped_config(name):
     from accelerate.commands.config.config_args import load_config_from_file
 
-    config = load_config_from_file(str(RECIPES / "accelerate" / f"{name}.yaml"))
+    config = load_config_from_file(str(RECIPES.parent / "accelerate" / f"{name}.yaml"))
     assert config.num_processes == int(name[0])
     assert (config.distributed_type == "FSDP") is ("fsdp" in name)

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from recode_models.reward_model.fresh import train_tokenizer
+from recode_models.fresh import train_tokenizer
 
 TEXT = "Print the double. We walk over the list once and keep the sum of what we saw, step by step."
 

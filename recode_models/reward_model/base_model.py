@@ -9,9 +9,10 @@ from lcb_rb.errors import InputError, MissingExtraError
 from lcb_rb.schema import PreferencePair
 from lcb_rb.scorers.checks import understood
 from lcb_rb.scorers.loading import content_hash
-from recode_models.reward_model.fresh import CHAT_TEMPLATE, PAD, make_model, train_tokenizer
-from recode_models.reward_model.launch import say
-from recode_models.reward_model.recipe import LoraRecipe, RewardRecipe
+from recode_models.fresh import CHAT_TEMPLATE, PAD, make_model, train_tokenizer
+from recode_models.launch import say
+from recode_models.recipe import LoraRecipe
+from recode_models.reward_model.recipe import RewardRecipe
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase

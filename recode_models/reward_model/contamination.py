@@ -8,7 +8,7 @@ from lcb_rb.errors import InputError
 from lcb_rb.overlap import near_duplicates
 from lcb_rb.schema import PreferencePair
 from lcb_rb.writing import dump_json, write_text
-from recode_models.reward_model.launch import is_main
+from recode_models.launch import is_main
 from recode_models.reward_model.recipe import VALIDATION
 
 SHOWN = 3

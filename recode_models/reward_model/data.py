@@ -11,8 +11,8 @@ import pyarrow.parquet as pq
 from lcb_rb.errors import InputError
 from lcb_rb.pairs import data_revision, pair_files, patterns_of, read_pairs
 from lcb_rb.schema import PairKind, PreferencePair
+from recode_models.launch import say
 from recode_models.reward_model.contamination import Shared, refuse_shared, shared_problems
-from recode_models.reward_model.launch import say
 from recode_models.reward_model.recipe import VALIDATION, RewardRecipe
 
 Targets = tuple[float, float]

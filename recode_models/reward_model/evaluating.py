@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from recode_models.failures import TrainingError
 from recode_models.reward_model.data import PairSet
-from recode_models.reward_model.failures import TrainingError
 from recode_models.reward_model.recipe import Objective
 
 Floats = NDArray[np.float64]

@@ -11,8 +11,8 @@ from lcb_rb.schema import PairKind, PreferencePair, Report
 from lcb_rb.scorers.base import Item
 from lcb_rb.scorers.calibrated import RewardScale, measured_scale, write_scale
 from lcb_rb.scorers.classifier import ClassifierScorer
+from recode_models.failures import TrainingError
 from recode_models.reward_model.data import Data, PairSet
-from recode_models.reward_model.failures import TrainingError
 from recode_models.reward_model.style import MOST_PAIRS, StyleProbe, probe, probe_items
 
 ENOUGH, MOST = 64, 512

@@ -5,54 +5,20 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from lcb_rb.errors import InputError
 from lcb_rb.pairs import DEFAULT
 from lcb_rb.schema import PairKind, Record
+from recode_models.recipe import LoraRecipe, ModelRecipe, read_recipe
 
-RECIPES = Path(__file__).parents[1] / "recipes"
+RECIPES = Path(__file__).parents[1] / "recipes" / "reward"
 
 VALIDATION = "validation"
 """Split of the training data that is held out, and the name of its results."""
 
 Objective = Literal["pairwise", "score"]
 """What is learned: to put the better reasoning of a pair first (Bradley-Terry), or each reasoning's own score."""
-
-
-class ModelRecipe(Record):
-    """What is trained: an existing model, or a new small one."""
-
-    id: str | None = None
-    """Directory or Hub id of the model to start from."""
-    revision: str | None = None
-    """Commit or tag on the Hub."""
-    config: dict[str, Any] | None = None
-    """Fields of a transformers config with `model_type`, for a model with random weights."""
-    vocab_size: int = Field(default=4096, ge=300)
-    """Tokens of the tokenizer that is trained on the data, with `config` only."""
-    dtype: Literal["float32", "bfloat16"] = "float32"
-    """Of the weights, with `id` only; `training.bf16` computes in bfloat16 beside float32 weights."""
-
-    @model_validator(mode="after")
-    def _one_of_two(self) -> "ModelRecipe":
-        if (self.id is None) == (self.config is None):
-            raise ValueError("give either id or config")
-        if self.config is not None and "model_type" not in self.config:
-            raise ValueError("config needs a model_type")
-        return self
-
-
-class LoraRecipe(Record):
-    """Low-rank adapters on the model's layers; the head is always trained whole. Merged when the training ends."""
-
-    r: int = Field(default=32, ge=1)
-    """Rank."""
-    alpha: int = Field(default=64, ge=1)
-    """Scale: an adapter counts alpha / r."""
-    target_modules: str | list[str] = "all-linear"
-    """Layers that get one, as peft names them."""
 
 
 class Evaluated(Record):
@@ -134,17 +100,4 @@ def load_recipe(name: str) -> RewardRecipe:
     Raises:
         InputError: no such recipe, not YAML, or an unknown or wrong field.
     """
-    path = Path(name) if Path(name).is_file() else RECIPES / f"{name.removesuffix('.yaml')}.yaml"
-    if not path.is_file():
-        known = ", ".join(sorted(found.stem for found in RECIPES.glob("*.yaml")))
-        raise InputError(f"{name}: no such recipe; give a YAML file or one of {known}")
-    try:
-        fields = yaml.safe_load(path.read_text(encoding="utf-8"))
-        return RewardRecipe.model_validate(fields)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not YAML: {' '.join(str(error).split())}; mend the file") from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"]) or "recipe"
-        message = first["msg"].removeprefix("Value error, ")
-        raise InputError(f"{path}, field {place!r}: {message}; mend the recipe") from error
+    return read_recipe(name, RECIPES, RewardRecipe)

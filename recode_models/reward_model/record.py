@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from lcb_rb import __version__
 from lcb_rb.schema import Report
 from lcb_rb.writing import dump_json
+from recode_models.progress import shown
 from recode_models.reward_model.charts import draw
 from recode_models.reward_model.data import Data
-from recode_models.reward_model.progress import shown
 from recode_models.reward_model.recipe import RewardRecipe
 
 if TYPE_CHECKING:

@@ -11,10 +11,10 @@ from lcb_rb import __version__
 from lcb_rb.errors import InputError, MissingExtraError
 from lcb_rb.pairs import DEFAULT
 from lcb_rb.schema import Accuracy
+from recode_models.failures import TrainingError
+from recode_models.launch import is_main, say, shared_stage, stage_of
 from recode_models.reward_model.base_model import base_revision, lengths, load_base, positions
 from recode_models.reward_model.data import Data, PairSet, chosen, fitting, order_by_length, read_data, shortest
-from recode_models.reward_model.failures import TrainingError
-from recode_models.reward_model.launch import is_main, say, shared_stage, stage_of
 from recode_models.reward_model.recipe import VALIDATION, RewardRecipe
 
 if TYPE_CHECKING:

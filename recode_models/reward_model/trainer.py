@@ -17,13 +17,13 @@ from trl import RewardConfig, RewardTrainer
 
 from lcb_rb.errors import InputError
 from lcb_rb.progress import bar
+from recode_models.failures import TrainingError
+from recode_models.launch import is_main
+from recode_models.progress import EarlyStop, MetricsLog, StepBar
 from recode_models.reward_model.base_model import adapters, messages, switch_dropout_off
 from recode_models.reward_model.data import PairSet
 from recode_models.reward_model.evaluating import exact_metrics, two_columns
-from recode_models.reward_model.failures import TrainingError
-from recode_models.reward_model.launch import is_main
 from recode_models.reward_model.objective import ScoreCollator, ScoreTrainer
-from recode_models.reward_model.progress import EarlyStop, MetricsLog, StepBar
 from recode_models.reward_model.recipe import VALIDATION, RewardRecipe
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import Any
 from transformers import EarlyStoppingCallback, TrainerCallback
 
 from lcb_rb.writing import dump_json, write_text
-from recode_models.reward_model.failures import TrainingError
+from recode_models.failures import TrainingError
 
 METRICS = "metrics.jsonl"
 """One line for each step at which something was logged."""

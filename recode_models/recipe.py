@@ -1,0 +1,72 @@
+"""What recipes of reward models and of policies share: the model, its adapters, and how a YAML file is read."""
+
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import yaml
+from pydantic import Field, ValidationError, model_validator
+
+from lcb_rb.errors import InputError
+from lcb_rb.schema import Record
+
+_Recipe = TypeVar("_Recipe", bound=Record)
+
+
+class ModelRecipe(Record):
+    """What is trained: an existing model, or a new small one."""
+
+    id: str | None = None
+    """Directory or Hub id of the model to start from."""
+    revision: str | None = None
+    """Commit or tag on the Hub."""
+    config: dict[str, Any] | None = None
+    """Fields of a transformers config with `model_type`, for a model with random weights."""
+    vocab_size: int = Field(default=4096, ge=300)
+    """Tokens of the tokenizer that is trained on the data, with `config` only."""
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    """Of the weights, with `id` only; `training.bf16` computes in bfloat16 beside float32 weights."""
+
+    @model_validator(mode="after")
+    def _one_of_two(self) -> "ModelRecipe":
+        if (self.id is None) == (self.config is None):
+            raise ValueError("give either id or config")
+        if self.config is not None and "model_type" not in self.config:
+            raise ValueError("config needs a model_type")
+        return self
+
+
+class LoraRecipe(Record):
+    """Low-rank adapters on the model's layers; the head is always trained whole. Merged when the training ends."""
+
+    r: int = Field(default=32, ge=1)
+    """Rank."""
+    alpha: int = Field(default=64, ge=1)
+    """Scale: an adapter counts alpha / r."""
+    target_modules: str | list[str] = "all-linear"
+    """Layers that get one, as peft names them."""
+
+
+def read_recipe(name: str, folder: Path, kind: type[_Recipe]) -> _Recipe:
+    """Returns the recipe in a file, or the one of that name that comes with the package.
+
+    Args:
+        name: Path of a YAML file, or its name in the folder, with or without `.yaml`.
+        folder: Of the package's own recipes.
+        kind: What the recipe must be.
+
+    Raises:
+        InputError: no such recipe, not YAML, or an unknown or wrong field.
+    """
+    path = Path(name) if Path(name).is_file() else folder / f"{name.removesuffix('.yaml')}.yaml"
+    if not path.is_file():
+        known = ", ".join(sorted(found.stem for found in folder.glob("*.yaml")))
+        raise InputError(f"{name}: no such recipe; give a YAML file or one of {known}")
+    try:
+        return kind.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: not YAML: {' '.join(str(error).split())}; mend the file") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"]) or "recipe"
+        message = first["msg"].removeprefix("Value error, ")
+        raise InputError(f"{path}, field {place!r}: {message}; mend the recipe") from error
