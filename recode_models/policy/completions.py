@@ -45,8 +45,9 @@ def read_completion(completion: Completion, *, prefilled: bool = False) -> Writt
     found = _FORMAT.fullmatch(text)
     if not found or any(text.count(tag) != 1 for tag in TAGS):
         return Written("", code, well_formed=False, text=text)
-    filled = bool(found["reasoning"].strip() and code.strip())
-    return Written(found["reasoning"].strip(), code, well_formed=filled, text=text)
+    reasoning = found["reasoning"].strip()
+    filled = bool(reasoning and code.strip())
+    return Written(reasoning if filled else "", code, well_formed=filled, text=text)
 
 
 def ends_in_think(prompt: str) -> bool:
