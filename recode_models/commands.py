@@ -7,12 +7,7 @@ import typer
 
 from lcb_rb.options import AsJson
 
-app = typer.Typer(no_args_is_help=True, help="Train reward models.")
-
-
-@app.callback()
-def _group() -> None:
-    """Keeps `reward` a sub-command although it is the only one."""
+app = typer.Typer(no_args_is_help=True, help="Train reward models and policies.")
 
 
 @app.command("reward")
@@ -55,3 +50,34 @@ def reward(
         "out": str(out),
     }
     emit(result, text, as_json=as_json)
+
+
+@app.command("policy")
+def policy(
+    recipe: Annotated[str, typer.Argument(help="YAML file, or the name of a recipe of the package.")],
+    out: Annotated[Path, typer.Option(help="Directory for the policy.")],
+    problems: Annotated[
+        list[str] | None, typer.Option(help="More problems with tests: file, or owner/name[@revision].")
+    ] = None,
+    model: Annotated[str | None, typer.Option(help="Directory or id of the model to start from.")] = None,
+    reward_model: Annotated[str | None, typer.Option(help="Directory or id of the reward model.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Train a policy whose reasoning is rewarded only when its code is right (CG-GRPO)."""
+    from lcb_rb.progress import emit
+    from recode_models.launch import is_main
+    from recode_models.policy.recipe import changed, load_recipe
+    from recode_models.policy.record import measurement, summary
+    from recode_models.policy.train import train
+
+    found = train(changed(load_recipe(recipe), problems or [], model, reward_model), out)
+    if not is_main():
+        return
+    result = {
+        "steps": found.steps,
+        "kept_step": found.best_step or found.steps,
+        "before": measurement(found.before),
+        "after": measurement(found.after),
+        "out": str(out),
+    }
+    emit(result, summary(found, out), as_json=as_json)

@@ -13,7 +13,16 @@ from recode_models.failures import TrainingError
 METRICS = "metrics.jsonl"
 """One line for each step at which something was logged."""
 
-_LEFT_OUT = ("_runtime", "_per_second", "train_loss", "total_flos", "eval_accuracy", "eval_margin", "eval_loss")
+_LEFT_OUT = (
+    "_runtime",
+    "step_time",
+    "_per_second",
+    "train_loss",
+    "total_flos",
+    "eval_accuracy",
+    "eval_margin",
+    "eval_loss",
+)
 """Ends of names of timings, and of means over batches for which exact ones stand beside."""
 
 

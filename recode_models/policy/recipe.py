@@ -1,10 +1,12 @@
 """The recipe of a policy: a YAML file, checked before anything is loaded."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationError, model_validator
 
+from lcb_rb.errors import InputError
 from lcb_rb.schema import Record
 from recode_models.policy.rewards import SCALES, Gate, Mode, Rule
 from recode_models.recipe import LoraRecipe, ModelRecipe, read_recipe
@@ -34,6 +36,8 @@ class DataRecipe(Record):
     """Problems solved at most or at least so often are left out; where `verdicts` know nothing, a problem is kept."""
     order: Literal["shuffled", "easy-first"] = "shuffled"
     """Anew in every epoch; easy-first goes by `verdicts`, then by the difficulty that the problem states."""
+    max_prompt_tokens: int | None = Field(default=None, ge=1)
+    """Problems with longer prompts are left out, and counted; none are when None."""
     prompt: Path | None = None
     """Template with {{statement}} and {{starter_code}}; the package's own when None."""
 
@@ -152,6 +156,25 @@ class PolicyRecipe(Record):
         if self.mode == "papo" and self.gate != "strict":
             raise ValueError("papo normalises the process among correct completions; set gate: strict")
         return self
+
+
+def changed(recipe: PolicyRecipe, problems: Sequence[str], model: str | None, reward_model: str | None) -> PolicyRecipe:
+    """Returns the recipe with more problems, another model to start from, or another reward model.
+
+    Raises:
+        InputError: what results is no recipe.
+    """
+    fields = recipe.model_dump()
+    fields["data"]["problems"] += problems
+    if model:
+        fields["model"] |= {"id": model, "revision": None, "config": None}
+        fields["warm_start"] = None
+    if reward_model:
+        fields["process"] = {**(fields["process"] or {}), "model": reward_model, "mu": None, "sigma": None}
+    try:
+        return PolicyRecipe.model_validate(fields)
+    except ValidationError as error:
+        raise InputError(f"recipe with options: {error.errors()[0]['msg'].removeprefix('Value error, ')}") from error
 
 
 def load_recipe(name: str) -> PolicyRecipe:

@@ -36,6 +36,8 @@ class Spent:
     """In the reward model, wall seconds; partly beside the grading."""
     all_s: float
     """Of the whole call, wall seconds."""
+    ended: float
+    """When it ended, by time.monotonic()."""
     graded: int
     """Completions."""
     scored: int
@@ -134,7 +136,8 @@ class CGReward:
         ]
         self._keep_count(grades, values)
         scored = sum(score is not None for score in process)
-        self.spent.append(Spent(grading_s, scoring_s, time.monotonic() - start, len(grades), scored))
+        end = time.monotonic()
+        self.spent.append(Spent(grading_s, scoring_s, end - start, end, len(grades), scored))
         if measuring:
             self.attempts += [_attempt(one) for one in batch]
             return values

@@ -1,6 +1,6 @@
-"""Problems that are in the training pairs and in held-out pairs, under one id or in nearly the same words."""
+"""Problems that are in training data and held out, under one id or in nearly the same words."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -20,11 +20,11 @@ class Shared:
     """A problem in both."""
 
     problem_id: str
-    """In the training pairs."""
+    """In the training data."""
     held_out: str
-    """Name of the held-out pairs."""
+    """Name of what is held out."""
     held_out_id: str
-    """In the held-out pairs."""
+    """In what is held out."""
     similarity: float
     """Of the two statements, 1 for one id."""
 
@@ -41,19 +41,39 @@ def shared_problems(
     The validation split comes from the same problem set as the training pairs; there only ids count.
     """
     texts = {pair.problem_id: pair.problem for pair in training}
-    found: dict[tuple[str, str, str], Shared] = {}
+    found = []
     for name, pairs in held_out.items():
         others = {pair.problem_id: pair.problem for pair in pairs}
-        same = [Shared(key, name, key, 1.0) for key in sorted(texts.keys() & others.keys())]
-        near = [] if name == VALIDATION else near_duplicates(texts, others)
-        alike = [Shared(match.left, name, match.right, round(match.similarity, 4)) for match in near]
-        for one in [*alike, *same]:
-            found[one.problem_id, one.held_out, one.held_out_id] = one
+        found += [*by_id(texts, others, name), *([] if name == VALIDATION else by_words(texts, others, name))]
+    return in_order(found)
+
+
+def by_id(ids: Collection[str], others: Collection[str], name: str) -> list[Shared]:
+    """Returns the ids that are held out under a name."""
+    return [Shared(key, name, key, 1.0) for key in {*ids} & {*others}]
+
+
+def by_words(texts: Mapping[str, str], others: Mapping[str, str], name: str) -> list[Shared]:
+    """Returns the problems whose texts, by id, are nearly those of others that are held out under a name."""
+    found = near_duplicates(texts, others)
+    return [Shared(match.left, name, match.right, round(match.similarity, 4)) for match in found]
+
+
+def in_order(shared: Iterable[Shared]) -> list[Shared]:
+    """Returns them sorted, each couple of problems once: as found by id where it was found by words too."""
+    best = sorted(shared, key=lambda one: one.similarity)
+    found = {(one.problem_id, one.held_out, one.held_out_id): one for one in best}
     return [found[key] for key in sorted(found)]
 
 
-def refuse_shared(shared: Sequence[Shared], data: str, listing: Path) -> None:
+def refuse_shared(shared: Sequence[Shared], data: str, listing: Path, fix: str = "") -> None:
     """Refuses to train on problems that are held out; a long list goes to a file.
+
+    Args:
+        shared: Those problems.
+        data: Name of the training data.
+        listing: File for the list.
+        fix: What to do; what holds for pairs when empty.
 
     Raises:
         InputError: there is at least one.
@@ -67,7 +87,11 @@ def refuse_shared(shared: Sequence[Shared], data: str, listing: Path) -> None:
         if is_main():
             write_text(listing, "".join(dump_json(asdict(found)) + "\n" for found in shared))
         told += f", ...; all in {listing}"
-    fix = "build the pairs again, a problem belongs to one split"
-    if names != VALIDATION:
-        fix = "build them with --exclude-problems, or set `overlap: drop` in the recipe"
-    raise InputError(f"{data}: {len(problems)} training problems are also in {names}: {told}; {fix}")
+    what = f"{data}: {len(problems)} training problems are also in {names}: {told}"
+    raise InputError(f"{what}; {fix or _fix_of_pairs(names)}")
+
+
+def _fix_of_pairs(names: str) -> str:
+    if names == VALIDATION:
+        return "build the pairs again, a problem belongs to one split"
+    return "build them with --exclude-problems, or set `overlap: drop` in the recipe"

@@ -66,10 +66,11 @@ def train(recipe: RewardRecipe, pairs: str | Path, out: Path, config: str = DEFA
         import torch
 
         from recode_models.reward_model.record import write_record
-        from recode_models.reward_model.trainer import build_trainer, run, save, training_arguments
+        from recode_models.reward_model.trainer import build_trainer, run, training_arguments
+        from recode_models.trainers import save, silence_bars
     except ImportError as error:
         raise MissingExtraError(error.name or "trl", "models") from error
-    _silence_bars()
+    silence_bars()
     if recipe.cpu_threads:
         torch.set_num_threads(recipe.cpu_threads)
     model, tokenizer = load_base(recipe, data.train.pairs)
@@ -105,16 +106,6 @@ def _examined(stage: Path, data: Data, remembered: Sequence[tuple[float, float]]
         return examine(stage, data, remembered, seed)
     except InputError as error:
         raise TrainingError(f"trained, but not measured: {error}; run it again, the training is kept") from error
-
-
-def _silence_bars() -> None:
-    """Turns off the libraries' own progress bars; ours shows the steps."""
-    import datasets
-    from transformers.utils import logging
-
-    datasets.disable_progress_bars()
-    logging.disable_progress_bar()
-    logging.set_verbosity_error()
 
 
 def _short_enough(

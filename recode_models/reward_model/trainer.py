@@ -1,18 +1,14 @@
 """TRL's RewardTrainer as a recipe wants it, its run, and what it leaves."""
 
 import math
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
-import torch
 from datasets import Dataset
 from transformers import PrinterCallback
-from transformers.trainer_utils import get_last_checkpoint
 from trl import RewardConfig, RewardTrainer
 
 from lcb_rb.errors import InputError
@@ -25,18 +21,13 @@ from recode_models.reward_model.data import PairSet
 from recode_models.reward_model.evaluating import exact_metrics, two_columns
 from recode_models.reward_model.objective import ScoreCollator, ScoreTrainer
 from recode_models.reward_model.recipe import VALIDATION, RewardRecipe
+from recode_models.trainers import known_warnings, resumable
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 REMEMBERED_PAIRS = 16
 """Pairs whose scores the saved model must reproduce."""
-
-_KNOWN = (
-    ".*gradient_checkpointing.* is deprecated",
-    "Setting `save_embedding_layers` to `True`",  # in checkpoints, after a pad token was added
-    "Could not find a config file in",  # the same question, offline
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,19 +57,10 @@ def training_arguments(recipe: RewardRecipe, checkpoints: Path, *, validates: bo
     if fields.get("load_best_model_at_end"):
         _refuse_selection(fields.setdefault("metric_for_best_model", f"{VALIDATION}_accuracy"), validates)
     try:
-        with _known_warnings():
+        with known_warnings():
             return RewardConfig(output_dir=str(checkpoints), seed=recipe.seed, **fields)
     except (TypeError, ValueError) as error:
         raise InputError(f"recipe, field 'training': {str(error).splitlines()[0]}; see TRL's RewardConfig") from error
-
-
-@contextmanager
-def _known_warnings() -> Iterator[None]:
-    """Silences what a user could not mend: TRL 1.16 and peft 0.21 among themselves, and with transformers 5.23."""
-    with warnings.catch_warnings():
-        for message in _KNOWN:
-            warnings.filterwarnings("ignore", message=message)
-        yield
 
 
 def _defaults(recipe: RewardRecipe) -> dict[str, Any]:
@@ -128,7 +110,7 @@ def build_trainer(
         switch_dropout_off(model)
     evaluates = arguments.eval_strategy != "no" and held_out
     kind = ScoreTrainer if recipe.objective == "score" else RewardTrainer
-    with _known_warnings():
+    with known_warnings():
         trainer = kind(
             model=model,
             args=arguments,
@@ -168,14 +150,15 @@ def run(trainer: RewardTrainer, recipe: RewardRecipe, stage: Path) -> Run:
     Raises:
         TrainingError: a loss or a score is not a number.
     """
-    last = get_last_checkpoint(trainer.args.output_dir) if Path(trainer.args.output_dir).is_dir() else None
-    with bar("training", _steps(trainer) if is_main() else 0) as advance, _known_warnings():
+    steps = _steps(trainer)
+    last = resumable(Path(trainer.args.output_dir), steps)
+    with bar("training", steps if is_main() else 0) as advance, known_warnings():
         trainer.remove_callback(PrinterCallback)
         trainer.add_callback(StepBar(advance))
         trainer.add_callback(MetricsLog(stage))
         if recipe.early_stopping_patience:
             trainer.add_callback(EarlyStop(recipe.early_stopping_patience))
-        loss = trainer.train(resume_from_checkpoint=last).training_loss
+        loss = trainer.train(resume_from_checkpoint=str(last) if last else None).training_loss
     if not math.isfinite(loss):
         raise TrainingError(f"the training loss is {loss}; lower training.learning_rate")
     losses = [float(entry["loss"]) for entry in trainer.state.log_history if "loss" in entry]
@@ -183,24 +166,6 @@ def run(trainer: RewardTrainer, recipe: RewardRecipe, stage: Path) -> Run:
     first = trainer.train_dataset.select(range(min(REMEMBERED_PAIRS, len(trainer.train_dataset))))
     remembered = [(float(row[0]), float(row[1])) for row in trainer.predict(first).predictions]
     return Run(fmean(losses) if losses else loss, list(trainer.state.log_history), remembered)
-
-
-def save(trainer: RewardTrainer, tokenizer: "PreTrainedTokenizerBase", stage: Path) -> None:
-    """Saves model and tokenizer; adapters are merged. Every process must call it, one writes."""
-    if trainer.is_fsdp_enabled:
-        trainer.save_model(str(stage))  # gathers the shards
-        (stage / "training_args.bin").unlink(missing_ok=True)  # a pickle
-    elif is_main():
-        model = trainer.model
-        if hasattr(model, "merge_and_unload"):
-            model = model.merge_and_unload()
-        model.save_pretrained(stage)
-    if is_main():
-        tokenizer.save_pretrained(stage)
-    if torch.cuda.is_available() and not trainer.is_fsdp_enabled:  # the saved model is measured on the same device
-        trainer.optimizer = trainer.lr_scheduler = None
-        trainer.model.to("cpu")
-        torch.cuda.empty_cache()
 
 
 def _steps(trainer: RewardTrainer) -> int:
