@@ -1,13 +1,15 @@
 """Problems and samples as parquet columns, beside the pairs of `lcb_rb.pairs`."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pydantic import ValidationError
 
+from lcb_rb.errors import InputError, input_error
 from lcb_rb.schema import Problem, Result, Sample
 from lcb_rb.writing import dump_json
 
@@ -48,6 +50,15 @@ def problem_of(row: Mapping[str, Any]) -> Problem:
     return Problem.model_validate({**known, "tests": json.loads(row["tests"]) if row["tests"] else None})
 
 
+def read_problem_rows(paths: Iterable[Path]) -> list[Problem]:
+    """Returns the problems in parquet files, in their order.
+
+    Raises:
+        InputError: a file is not parquet, or a row is not a problem.
+    """
+    return [problem for path in paths for problem in _problems_in(path)]
+
+
 def sample_row(sample: Sample, result: Result | None) -> dict[str, Any]:
     """Returns the row of a sample with its grade: of the result where there is one, else the stored one."""
     row = {name: getattr(sample, name) for name in ("id", "problem_id", "model", "reasoning", "place", "code")}
@@ -61,3 +72,19 @@ def write_rows(rows: Sequence[Mapping[str, Any]], schema: pa.Schema, path: Path)
     path.parent.mkdir(parents=True, exist_ok=True)
     pq.write_table(pa.Table.from_pylist(list(rows), schema=schema), path, compression="zstd")
     return path
+
+
+def _problems_in(path: Path) -> Iterable[Problem]:
+    try:
+        rows = pq.read_table(path).to_pylist()
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        raise input_error(path, f"is not a parquet file: {' '.join(str(error).split())}", "build it again") from error
+    for index, row in enumerate(rows):
+        try:
+            yield problem_of(row)
+        except ValidationError as error:
+            first = error.errors()[0]
+            field = ".".join(str(part) for part in first["loc"])
+            raise InputError(f"{path}, row {index}, field {field!r}: {first['msg']}; build it again") from error
+        except (KeyError, TypeError, ValueError) as error:
+            raise InputError(f"{path}, row {index}, field 'tests': not the JSON of tests; build it again") from error

@@ -67,12 +67,13 @@ def policy(
     from lcb_rb.progress import emit
     from recode_models.launch import is_main
     from recode_models.policy.recipe import changed, load_recipe
-    from recode_models.policy.record import measurement, summary
     from recode_models.policy.train import train
 
     found = train(changed(load_recipe(recipe), problems or [], model, reward_model), out)
     if not is_main():
         return
+    from recode_models.policy.record import measurement, summary
+
     result = {
         "steps": found.steps,
         "kept_step": found.best_step or found.steps,

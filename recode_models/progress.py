@@ -71,8 +71,8 @@ class EarlyStop(EarlyStoppingCallback):  # type: ignore[misc]
 
 
 def shown(entry: Mapping[str, Any]) -> dict[str, float]:
-    """Returns the numbers of a log entry that are the same in every run, step and epoch first."""
+    """Returns the numbers of a log entry that are the same in every run: step, epoch, the others by name."""
     kept = {name: value for name, value in entry.items() if not name.endswith(_LEFT_OUT)}
     if len(kept) <= 2:  # step and epoch alone
         return {}
-    return {"step": kept.pop("step"), "epoch": kept.pop("epoch", 0.0), **kept}
+    return {"step": kept.pop("step"), "epoch": kept.pop("epoch", 0.0), **dict(sorted(kept.items()))}

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, TypeVar
 
 
 @dataclass
@@ -26,6 +26,7 @@ class Answer:
 
 
 DROP = object()
+ServerT = TypeVar("ServerT", bound="ChatServer")
 Script = Callable[[dict[str, Any], int], Answer]
 """What to answer to a request, which has come so often before."""
 
@@ -53,6 +54,9 @@ def failed(status: int, message: str = "no", **headers: str) -> Answer:
 class ChatServer:
     """Counts what it is asked."""
 
+    path = "/v1/chat/completions"
+    """Where it answers requests."""
+
     def __init__(self, script: Script) -> None:
         self.script = script
         self.bodies: list[dict[str, Any]] = []
@@ -71,6 +75,10 @@ class ChatServer:
     def prompts(self) -> list[str]:
         return [body["messages"][-1]["content"] for body in self.bodies]
 
+    def told(self, path: str) -> Answer:
+        """What it says of itself."""
+        return failed(404, "no such path")
+
     def _answer(self, path: str, body: dict[str, Any], headers: dict[str, str]) -> Answer:
         with self.lock:
             key = json.dumps(body, sort_keys=True)
@@ -80,7 +88,7 @@ class ChatServer:
             self.busy += 1
             self.most_busy = max(self.most_busy, self.busy)
         try:
-            if path != "/v1/chat/completions":
+            if path != self.path:
                 return failed(404, "no such path")
             answer = self.script(body, count)
             answer.pause()
@@ -95,9 +103,14 @@ class ChatServer:
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
+            def do_GET(self) -> None:
+                self._send(server.told(self.path))
+
             def do_POST(self) -> None:
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                answer = server._answer(self.path, body, dict(self.headers))
+                self._send(server._answer(self.path, body, dict(self.headers)))
+
+            def _send(self, answer: Answer) -> None:
                 if answer.body is DROP:
                     linger = struct.pack("ii", 1, 0)  # the peer sees a reset, not an end
                     self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
@@ -123,7 +136,13 @@ class ChatServer:
 @contextmanager
 def serving(script: Script) -> Iterator[ChatServer]:
     """A server in a thread."""
-    server = ChatServer(script)
+    with running(ChatServer(script)) as server:
+        yield server
+
+
+@contextmanager
+def running(server: ServerT) -> Iterator[ServerT]:
+    """The server, in a thread."""
     thread = threading.Thread(target=server.http.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     try:

@@ -56,17 +56,18 @@ def fetch_pairs(name: str, config: str) -> Fetched:
     return _fetch(f"{card.repo_id}@{card.commit}", "dataset", [CARD, *patterns])
 
 
-def fetch_model(name: str) -> Fetched:
+def fetch_model(name: str, *, weights: bool = True) -> Fetched:
     """Returns a model; only weights, configuration and tokenizer, never code.
 
     Args:
         name: `owner/name` or `owner/name@revision`.
+        weights: Whether they are wanted; without them it is what a server's model is asked with.
 
     Raises:
         InputError: no such model or revision, or no right to read it.
         HubError: neither the Hub nor the cache has it.
     """
-    return _fetch(name, "model", WEIGHTS)
+    return _fetch(name, "model", WEIGHTS if weights else [name for name in WEIGHTS if name != "*.safetensors"])
 
 
 def _fetch(name: str, kind: RepoType, patterns: Sequence[str]) -> Fetched:

@@ -71,8 +71,13 @@ class Endpoint:
         return os.environ.get(KEY) or NO_KEY
 
 
-def endpoint(url: str, model: str) -> Endpoint:
+def endpoint(url: str, model: str, field: str = "--base-url") -> Endpoint:
     """Returns the endpoint.
+
+    Args:
+        url: Its address.
+        model: Its name there.
+        field: Where the address was given, for the message.
 
     Raises:
         InputError: no address of a server, or it holds a password or a query, which would stand in reports.
@@ -83,9 +88,9 @@ def endpoint(url: str, model: str) -> Endpoint:
     except ValueError:
         known = False
     if not known:
-        raise InputError("--base-url: no address of a server; write it as http://localhost:8000/v1")
+        raise InputError(f"{field}: no address of a server; write it as http://localhost:8000/v1")
     if "@" in parts.netloc or parts.query or parts.fragment:
-        raise InputError(f"--base-url: only scheme, host and path may stand in it; put the key into {KEY}")
+        raise InputError(f"{field}: only scheme, host and path may stand in it; put the key into {KEY}")
     return Endpoint(url, model)
 
 

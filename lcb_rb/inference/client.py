@@ -2,9 +2,9 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import is_dataclass
+from dataclasses import dataclass, is_dataclass
 from typing import Any, TypeVar
 
 from huggingface_hub import AsyncInferenceClient
@@ -44,7 +44,7 @@ def asked(
     timeout_s: float = TIMEOUT_S,
 ) -> list[Reply | Failure]:
     """Returns what `ask` returns, for callers that are not asynchronous, notebooks included."""
-    return _run(ask(place, requests, replies, advance, concurrency=concurrency, timeout_s=timeout_s))
+    return completed(ask(place, requests, replies, advance, concurrency=concurrency, timeout_s=timeout_s))
 
 
 async def ask(
@@ -135,23 +135,13 @@ class _Round:
 
     async def _patiently(self, client: AsyncInferenceClient, request: ChatRequest) -> Reply | Failure:
         """Returns the reply, or the failure after the last attempt."""
-        attempt = 1
-        while True:
-            try:
-                async with asyncio.timeout(self._timeout_s):
-                    return Reply(await self._once(client, request), attempt)
-            except ERRORS as error:
-                if isinstance(error, AttributeError | TypeError) and status_of(error) is None:
-                    raise
-                passing = passes(error)
-                if not passing or attempt == ATTEMPTS:
-                    ends = fatal(error, self._place)
-                    if ends:
-                        raise ends from error
-                    return Failure(said_by(error, self._place), attempt, refused=not passing)
-                wait_s = pause_s(attempt, error)
-            await asyncio.sleep(wait_s)
-            attempt += 1
+        found = await repeated(lambda: self._once(client, request), self._timeout_s)
+        if not isinstance(found, GivenUp):
+            return Reply(*found)
+        ends = fatal(found.error, self._place)
+        if ends:
+            raise ends from found.error
+        return Failure(said_by(found.error, self._place), found.attempts, refused=not passes(found.error))
 
     async def _once(self, client: AsyncInferenceClient, request: ChatRequest) -> dict[str, Any]:
         try:
@@ -180,6 +170,37 @@ class _Round:
             raise hopeless(self._place, failure.reason)
 
 
+@dataclass(frozen=True, slots=True)
+class GivenUp:
+    """A request that failed for good."""
+
+    error: Exception
+    """Of the last attempt."""
+    attempts: int
+
+
+async def repeated(request: Callable[[], Awaitable[_Found]], timeout_s: float) -> tuple[_Found, int] | GivenUp:
+    """Returns what a request returns, and its attempts; it is repeated after failures that pass by themselves.
+
+    Args:
+        request: Makes the request anew; raises one of `ERRORS` where it fails.
+        timeout_s: Longest wait for one answer.
+    """
+    attempt = 1
+    while True:
+        try:
+            async with asyncio.timeout(timeout_s):
+                return await request(), attempt
+        except ERRORS as error:
+            if isinstance(error, AttributeError | TypeError) and status_of(error) is None:
+                raise
+            if not passes(error) or attempt == ATTEMPTS:
+                return GivenUp(error, attempt)
+            wait_s = pause_s(attempt, error)
+        await asyncio.sleep(wait_s)
+        attempt += 1
+
+
 def _plain(value: Any) -> Any:
     """Returns JSON of the client's objects, whose attributes hold fields that they lack as dictionaries."""
     if isinstance(value, list):
@@ -187,7 +208,8 @@ def _plain(value: Any) -> Any:
     return {name: _plain(each) for name, each in vars(value).items()} if is_dataclass(value) else value
 
 
-def _run(work: Coroutine[Any, Any, _Found]) -> _Found:
+def completed(work: Coroutine[Any, Any, _Found]) -> _Found:
+    """Returns what a coroutine returns, for callers that are not asynchronous, notebooks included."""
     try:
         asyncio.get_running_loop()
     except RuntimeError:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from lcb_rb.scorers.adapter import Adapter
     from lcb_rb.scorers.judges import Oracle, PairwiseJudge, PointwiseJudge
 
-__all__ = ["BASELINES", "Item", "ModelOptions", "PairScorer", "Scorer", "load_scorer"]
+__all__ = ["BASELINES", "Item", "ModelOptions", "PairScorer", "Scorer", "load_scorer", "place_of"]
 
 TFIDF = "tfidf"
 JUDGES = ("judge", "judge-pairs")
@@ -45,7 +45,7 @@ def load_scorer(
     known = _without_model(name, seed, fit_on, pairs)
     if known is None:
         _refuse_reference(options)
-        return _judge(name, seed, options) if options.method in JUDGES else _model(_place(name, options), options)
+        return _judge(name, seed, options) if options.method in JUDGES else _model(place_of(name, options), options)
     if options != ModelOptions():
         raise InputError(f"{name}: {_FOR_MODELS} are for models only")
     return known
@@ -105,7 +105,7 @@ def _remote(name: str, seed: int, options: ModelOptions, adapter: "Adapter") -> 
 def _local(name: str, options: ModelOptions) -> "Oracle":
     from lcb_rb.scorers.judges_local import LocalOracle
 
-    return LocalOracle(_place(name, options), options)
+    return LocalOracle(place_of(name, options), options)
 
 
 def _model(place: Place, options: ModelOptions) -> Scorer:
@@ -119,11 +119,21 @@ def _model(place: Place, options: ModelOptions) -> Scorer:
         return ClassifierScorer(place.directory, name=place.name, revision=place.revision, options=options)
     from lcb_rb.scorers.loglik import LikelihoodScorer
 
-    return LikelihoodScorer(place, options, _place(options.reference, options) if options.reference else None)
+    return LikelihoodScorer(place, options, place_of(options.reference, options) if options.reference else None)
 
 
-def _place(name: str, options: ModelOptions) -> Place:
-    """Returns where a model lies, taken from the Hub if need be."""
+def place_of(name: str, options: ModelOptions, *, weights: bool = True) -> Place:
+    """Returns where a model lies, taken from the Hub if need be.
+
+    Args:
+        name: A directory, or an id on the Hub.
+        options: How the model is read.
+        weights: Whether its weights are wanted; a model that is served elsewhere needs none here.
+
+    Raises:
+        InputError: neither of the two, or no right to read it.
+        HubError: neither the Hub nor the cache has it.
+    """
     try:
         if Path(name).is_dir():
             return Place(Path(name), name)
@@ -138,5 +148,5 @@ def _place(name: str, options: ModelOptions) -> Place:
         raise InputError(
             f"{name}: --allow-pickle is for directories; download the model yourself and name its directory"
         )
-    fetched = fetch_model(name)
+    fetched = fetch_model(name, weights=weights)
     return Place(fetched.directory, fetched.repo_id, fetched.commit)

@@ -70,3 +70,7 @@ class ModelOptions:
     """Where a judge is asked; None for a model on this machine."""
     batch_tokens: int | None = None
     """Most tokens of a batch, padding included, None for what suits the device; a longer text is a batch of its own."""
+    device: str | None = None
+    """Such as `cuda:1` or `cpu`; None for this process's GPU or, without one, the CPU."""
+    max_tokens: int | None = None
+    """Longest text that is read, tokens, where that is less than the model's own limit."""

@@ -22,8 +22,8 @@ class RewardScale(Record):
     """Logit that becomes 1/2: the mean over reasonings of accepted samples."""
     sigma: float = Field(gt=0)
     """Standard deviation of the same logits."""
-    n: int = Field(ge=2)
-    """How many there were."""
+    n: int | None = Field(default=None, ge=2)
+    """How many there were; None for a scale that was chosen, not measured."""
     source: str
     """Where they were taken from."""
 
@@ -94,7 +94,8 @@ class CalibratedScorer:
         """
         self._scorer, self._scale = scorer, scale
         self.name, self.revision = scorer.name, scorer.revision
-        told = f"scores: sigmoid((z - {scale.mu:.4g}) / {scale.sigma:.4g}), measured on {scale.n} {scale.source}"
+        told = f"scores: sigmoid((z - {scale.mu:.4g}) / {scale.sigma:.4g}), "
+        told += f"measured on {scale.n} {scale.source}" if scale.n else f"chosen in {scale.source}"
         self.notes = [*scorer.notes, told]
 
     def score(self, items: Sequence[Item], advance: Callable[[], None] = lambda: None) -> list[float | None]:

@@ -1,12 +1,17 @@
 """Reward models with a head: any directory that `AutoModelForSequenceClassification` loads."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lcb_rb.errors import InputError
+from lcb_rb.scorers.adapter import Label
 from lcb_rb.scorers.base import ModelOptions
 from lcb_rb.scorers.batched import BatchedScorer
-from lcb_rb.scorers.loading import Loaded, Place, budget_of, identity_of, load
+from lcb_rb.scorers.loading import Place, budget_of, identity_of, load
 from lcb_rb.scorers.texts import TextReader, Tokens
+
+if TYPE_CHECKING:
+    from transformers import PretrainedConfig
 
 AFTER_TRAINING = ModelOptions(over_long="unscored")
 """A long training must not end in an error about one text of its validation."""
@@ -42,7 +47,7 @@ class ClassifierScorer(BatchedScorer):
         loaded = load("AutoModelForSequenceClassification", Place(directory, name or str(directory), revision), options)
         from lcb_rb.scorers.heads import Head  # needs torch, which `load` has found
 
-        self._label, notes = _label(loaded, directory)
+        self._label, notes = label_of(loaded.model.config, loaded.adapter.label, directory)
         self._head = Head(loaded)
         self.name = name or str(directory)
         self.revision = loaded.revision
@@ -66,9 +71,19 @@ class ClassifierScorer(BatchedScorer):
         return float(logits[self._label[0]] - (logits[self._label[1]] if len(self._label) > 1 else 0.0))
 
 
-def _label(loaded: Loaded, directory: Path) -> tuple[tuple[int, ...], list[str]]:
-    """Returns the label that is the score, or the two whose difference it is, and what to say of it."""
-    config, chosen = loaded.model.config, loaded.adapter.label
+def label_of(
+    config: "PretrainedConfig", chosen: Label | tuple[Label, Label] | None, directory: Path
+) -> tuple[tuple[int, ...], list[str]]:
+    """Returns the label that is the score, or the two whose difference it is, and what to say of it.
+
+    Args:
+        config: Of the model.
+        chosen: By an adapter; None leaves it to the model.
+        directory: Of the model, for the message.
+
+    Raises:
+        InputError: there is no such label, or no telling which is the score.
+    """
     if chosen is not None:
         label = (chosen,) if isinstance(chosen, int) else tuple(chosen)
         if max(label) >= config.num_labels:

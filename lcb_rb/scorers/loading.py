@@ -20,7 +20,7 @@ from lcb_rb.scorers.checks import (
     understood,
     unused_weights,
 )
-from lcb_rb.scorers.sharding import local_device
+from lcb_rb.scorers.sharding import local_device, unsharded
 
 if TYPE_CHECKING:
     import torch
@@ -83,15 +83,13 @@ def load(kind: Kind, place: Place, options: ModelOptions) -> Loaded:
         raise MissingExtraError("transformers", "models") from error
     transformers.utils.logging.disable_progress_bar()
     adapter = read_adapter(options.adapter, options.method) if options.adapter else Adapter()
-    device = _device()
+    device = device_of(options)
     dtype = getattr(torch, adapter.dtype or ("bfloat16" if device.type == "cuda" else "float32"))
     directory = place.directory
     with understood(directory, "files"):
         refuse_odd_files(directory, pickles=options.allow_pickle)
-    with understood(directory, "tokenizer"):
-        tokenizer = transformers.AutoTokenizer.from_pretrained(directory, trust_remote_code=False)
-        refuse_useless_tokenizer(directory, tokenizer)
-    with understood(directory, "model"):
+    tokenizer = load_tokenizer(directory)
+    with understood(directory, "model"), unsharded():
         model, loading = getattr(transformers, kind).from_pretrained(
             directory,
             use_safetensors=None if options.allow_pickle else True,
@@ -115,19 +113,47 @@ def load(kind: Kind, place: Place, options: ModelOptions) -> Loaded:
         tokenizer=tokenizer,
         device=device,
         adapter=adapter,
-        context=_context(model, adapter, options.adapter),
+        context=lowest(_context(model, adapter, options.adapter), options.max_tokens),
         pad=model.config.get_text_config().pad_token_id,
         revision=revision,
         notes=[*_notes(tokenizer, device, dtype, options, adapter), *unused_weights(loading)],
     )
 
 
-def _device() -> "torch.device":
+def load_tokenizer(directory: Path) -> "PreTrainedTokenizerBase":
+    """Returns the tokenizer of a directory, with its own chat template.
+
+    Raises:
+        InputError: it holds none, or one without words.
+    """
+    from transformers import AutoTokenizer
+
+    with understood(directory, "tokenizer"):
+        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(directory, trust_remote_code=False)
+        refuse_useless_tokenizer(directory, tokenizer)
+    return tokenizer
+
+
+def device_of(options: ModelOptions) -> "torch.device":
+    """Returns where a model runs.
+
+    Raises:
+        InputError: there is no such device, or none for this process.
+    """
     import torch
 
-    if not torch.cuda.is_available():
-        return torch.device("cpu")
-    return torch.device("cuda", local_device("GPU", torch.cuda.device_count()))
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if options.device is None:
+        return torch.device("cuda", local_device("GPU", count)) if count else torch.device("cpu")
+    known = ["cpu", *(f"cuda:{index}" for index in range(count))]
+    if options.device not in known:
+        raise InputError(f"device {options.device}: not on this machine; give {', '.join(known)}, or leave it out")
+    return torch.device(options.device)
+
+
+def lowest(*limits: int | None) -> int | None:
+    """Returns the lowest of several limits; None where there is none."""
+    return min((limit for limit in limits if limit), default=None)
 
 
 def budget_of(loaded: Loaded, options: ModelOptions) -> int:

@@ -15,6 +15,9 @@ from lcb_rb.errors import InputError, RecodeError
 PATIENCE = timedelta(days=30)
 """How long the slowest process is waited for; one that has ended is noticed at once, by its connection."""
 
+FSDP = "FSDP_CPU_RAM_EFFICIENT_LOADING"
+"""Environment variable by which accelerate tells transformers to load weights in one process only."""
+
 Scores = list[float | None]
 """Of one batch, in its order."""
 
@@ -77,6 +80,25 @@ def joined() -> Iterator[Ranks]:
         yield Ranks(dist.get_rank(), size)
     finally:
         dist.destroy_process_group()
+
+
+@contextmanager
+def unsharded() -> Iterator[None]:
+    """Lets every process load all weights of a model, as one that only scores needs them.
+
+    A training with FSDP or ZeRO-3 makes transformers load the policy's weights in one process only, or in parts; a
+    reward model that is loaded beside it would be without weights in all others.
+    """
+    from transformers.integrations import deepspeed
+
+    ram_efficient, zero = os.environ.pop(FSDP, None), deepspeed._hf_deepspeed_config_weak_ref
+    deepspeed.unset_hf_deepspeed_config()
+    try:
+        yield
+    finally:
+        deepspeed._hf_deepspeed_config_weak_ref = zero
+        if ram_efficient is not None:
+            os.environ[FSDP] = ram_efficient
 
 
 def local_device(kind: str, count: int) -> int:

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from lcb_rb.errors import InputError, input_error
-from lcb_rb.schema import AssertTests, CallTests, Problem, StdinTests
+from lcb_rb.errors import input_error
+from lcb_rb.schema import CallTests, Problem, StdinTests
 from lcb_rb.templates import fields_of, fill
 
 PROMPTS = Path(__file__).parent / "prompts"
@@ -113,13 +113,8 @@ def _called(problem: Problem) -> str:
     name = tests.fn_name if isinstance(tests, CallTests) else problem.entry_point
     if not name:
         return "Write everything that the statement asks for; it is imported, so nothing should run by itself."
-    whole = "" if not _is_code(problem) else " whole, its first lines and imports included"
-    method = ", as a function or as a method of `class Solution`" if _may_be_method(problem) else ""
-    return f"Define `{name}`{whole}{method}; the tests call it."
-
-
-def _may_be_method(problem: Problem) -> bool:
-    return isinstance(problem.tests, CallTests | AssertTests) and not _is_code(problem)
+    whole = " whole, with its first lines and imports" if _is_code(problem) else ""
+    return f"Define `{name}`{whole}; the tests call it."
 
 
 def _statement(problem: Problem) -> str:
@@ -133,4 +128,4 @@ def _is_code(problem: Problem) -> bool:
 
 def _fenced(code: str) -> str:
     fence = "`" * max(3, 1 + max(map(len, re.findall("`+", code)), default=0))
-    return f"{fence}python\n{code.strip(chr(10)).rstrip()}\n{fence}"
+    return "\n".join([f"{fence}python", code.lstrip("\n").rstrip(), fence])

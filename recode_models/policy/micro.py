@@ -9,8 +9,10 @@ import hashlib
 import random
 import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Literal
 
+from lcb_rb.pairs import write_pairs
 from lcb_rb.schema import CallTests, PairKind, PreferencePair, Problem, Sample
 from recode_models.policy.completions import TAGS
 
@@ -56,7 +58,7 @@ def samples(count: int = 1000, seed: int = 0, *, slips: float = 0.45, prose: flo
         guesses = rng.random() < prose
         slipped = not guesses and rng.random() < slips
         if guesses:
-            reasoning, answer = flourish(rng, rng.randint(3, 6)), rng.randrange(10)
+            reasoning, answer = flourish(rng, rng.randint(4, 7)), rng.randrange(10)
         else:
             reasoning, answer = work(operands, rng if slipped else None)
         found.append(_sample(operands, reasoning, answer, {"style": "prose" if guesses else "work", "slip": slipped}))
@@ -64,21 +66,22 @@ def samples(count: int = 1000, seed: int = 0, *, slips: float = 0.45, prose: flo
 
 
 def pairs(count: int = 240, seed: int = 0) -> list[PreferencePair]:
-    """Returns pairs of work without and with a slip, of which the better one is also the wordier: 1 to 4 against 0 or 1.
+    """Returns pairs of work without and with a slip; the better one is mostly the wordier, 2 to 5 words against 0 to 3.
 
     Wordiness is nothing that anyone asked for; it goes with quality here as it can in real data, and a small reward
-    model learns it in place of arithmetic.
+    model learns it in place of arithmetic. It must not go with it always: logits that part the two sides wholly are
+    saturated, so that the calibration blows up their noise.
     """
-    return [_pair(operands, random.Random(f"{SOURCE}/pair/{seed}/{operands}")) for operands in _drawn("pairs", count, seed)]
+    return [
+        _pair(operands, random.Random(f"{SOURCE}/pair/{seed}/{operands}")) for operands in _drawn("pairs", count, seed)
+    ]
 
 
 def problem(operands: Operands) -> Problem:
     """Returns the problem with these operands."""
     answer = sum(operands) % 10
     xs = range(9)  # no x of 9 or more is below anything modulo 10
-    tests = CallTests(
-        fn_name="f", inputs=[str(x) for x in xs], outputs=["true" if x < answer else "false" for x in xs]
-    )
+    tests = CallTests(fn_name="f", inputs=[str(x) for x in xs], outputs=["true" if x < answer else "false" for x in xs])
     return Problem(
         id=f"{SOURCE}/{''.join(map(str, operands))}",
         source=SOURCE,
@@ -164,8 +167,8 @@ def _pair(operands: Operands, rng: random.Random) -> PreferencePair:
         id=f"{made.id}/pair",
         problem_id=made.id,
         problem=made.statement,
-        chosen_reasoning=_dressed(right[0], rng, rng.randint(1, 4)),
-        rejected_reasoning=_dressed(wrong[0], rng, rng.randint(0, 1)),
+        chosen_reasoning=_dressed(right[0], rng, rng.randint(2, 5)),
+        rejected_reasoning=_dressed(wrong[0], rng, rng.randint(0, 3)),
         chosen_code=f"{CODE}{right[1]}",
         rejected_code=f"{CODE}{wrong[1]}",
         chosen_model=SOURCE,
@@ -178,3 +181,24 @@ def _pair(operands: Operands, rng: random.Random) -> PreferencePair:
 
 def _dressed(text: str, rng: random.Random, words: int) -> str:
     return f"{text} {flourish(rng, words)}".strip()
+
+
+def reward_model(directory: Path, seed: int = 0, given: Sequence[PreferencePair] | None = None) -> Path:
+    """Returns the directory of a reward model, trained on pairs there unless that is done.
+
+    Args:
+        directory: For the pairs and the model.
+        seed: Of the model, and of the pairs.
+        given: The pairs; `pairs` when None. One in six is held out.
+    """
+    from recode_models.reward_model.recipe import load_recipe
+    from recode_models.reward_model.train import RECORD, train
+
+    model = directory / "model"
+    if not (model / RECORD).is_file():
+        known = pairs(seed=seed) if given is None else list(given)
+        held_out = len(known) // 6
+        write_pairs(known[held_out:], directory / "pairs", "train")
+        write_pairs(known[:held_out], directory / "pairs", "validation")
+        train(load_recipe(SOURCE).model_copy(update={"seed": seed}), directory / "pairs", model)
+    return model

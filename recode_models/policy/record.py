@@ -44,7 +44,7 @@ def write_record(
         base: Revision of the model that it started from.
     """
     libraries = (*LIBRARIES, "peft") if recipe.lora else LIBRARIES
-    process = {"name": scorer.name, "revision": scorer.revision, "notes": scorer.notes} if scorer else None
+    process = {"name": _name(recipe), "revision": scorer.revision, "notes": scorer.notes} if scorer else None
     record = {
         "package_version": __version__,
         "versions": {name: version(name) for name in libraries},
@@ -61,6 +61,13 @@ def write_record(
     }
     (stage / RECORD).write_text(dump_json(record) + "\n", encoding="utf-8")
     draw([line for entry in found.log if (line := shown(entry))], stage)
+
+
+def _name(recipe: PolicyRecipe) -> str:
+    """Returns the reward model's name as the recipe has it, without the folders of this machine."""
+    assert recipe.process
+    named = Path(recipe.process.model)
+    return named.resolve().name if named.is_dir() else recipe.process.model
 
 
 def measurement(found: "Measured | None") -> dict[str, Any] | None:

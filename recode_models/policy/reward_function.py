@@ -6,7 +6,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from lcb_rb.schema import Problem
@@ -92,7 +92,8 @@ class CGReward:
             seed: Of which failed completions are watched.
         """
         self.__name__ = "cg_reward"  # TRL's name for it in metrics
-        self._problems, self._rule, self._group = problems, rule, group
+        self._problems, self._group = problems, group
+        self._rule = rule if scorer else replace(rule, process_weight=0.0)
         self._grader, self._scorer = grader, scorer
         self._watched, self._waves, self._prefilled = watched, waves, prefilled
         self._max_failed_share, self._seed = max_failed_share, seed

@@ -274,16 +274,17 @@ def run(trainer: PolicyTrainer, recipe: PolicyRecipe, reward: CGReward, stage: P
         TrainingError: a loss is not a number, too much could not be graded, or the policy solves too little to learn.
     """
     args = trainer.args
+    trainer.remove_callback(PrinterCallback)
     steps = _steps(trainer)
     last = resumable(Path(args.output_dir), steps)
     before = _before(trainer, recipe)
     with bar("training", steps if is_main() else 0) as advance, known_warnings():
-        trainer.remove_callback(PrinterCallback)
         for callback in (StepBar(advance), Timings(reward), Samples(reward), Alarm(recipe.alarm), MetricsLog(stage)):
             trainer.add_callback(callback)
         loss = trainer.train(resume_from_checkpoint=str(last) if last else None).training_loss
     if not math.isfinite(loss):
         raise TrainingError(f"the training loss is {loss}; lower training.learning_rate")
+    trainer.remove_callback(MetricsLog)  # the last measurement is the record's
     log, n = list(trainer.state.log_history), int(trainer.state.global_step)
     best = trainer.state.best_global_step if args.load_best_model_at_end else None
     return Run(n, best, before, _measure(trainer), log)
