@@ -97,11 +97,11 @@ def markdown(report: Row) -> str:
         "",
         f"`{report['command']}` at {report['commit']}",
         "",
-        f"{host['cpu']}, {host['cores']} cores, kernel {host['kernel']}, Python {host['python']}; {job['steps']} steps of "
-        f"{job['groups']} groups of {job['group']} completions, {job['timeout_s']:g} s a test, {job['workers']} graders, "
-        f"{job['threads']} threads of torch; reward model: random Qwen2 of {report['parameters'] / 1e6:.1f} M parameters, "
-        f"float32. Median of {report['rounds']} interleaved rounds; seconds are sums over the steps; ratios are to ours, "
-        "within a round. Grading and scoring of ours overlap.",
+        f"{host['cpu']}, {host['cores']} cores, kernel {host['kernel']}, Python {host['python']}; "
+        f"{job['steps']} steps of {job['groups']} groups of {job['group']} completions, {job['timeout_s']:g} s a test, "
+        f"{job['workers']} graders, {job['threads']} threads of torch; reward model: random Qwen2 of "
+        f"{report['parameters'] / 1e6:.1f} M parameters, float32. Median of {report['rounds']} interleaved rounds; "
+        "seconds are sums over the steps; ratios are to ours, within a round. Grading and scoring of ours overlap.",
         "",
         "| system | completions | scored | reward s | ratio | grading s | ratio | scoring s | ratio | CPU s | "
         "other rewards | foreign CPU s |",

@@ -298,7 +298,9 @@ def _before(trainer: PolicyTrainer, recipe: PolicyRecipe) -> Measured | None:
     found = _read(path) if known else _measure(trainer)
     if is_main() and found and not known:
         write_text(path, dump_json(asdict(found) | {"passes": found.passes.model_dump(mode="json")}) + "\n")
-    set_seed(trainer.args.seed + trainer.args.process_index)  # so that a run that finds the file samples what it would have
+    set_seed(
+        trainer.args.seed + trainer.args.process_index
+    )  # so that a run that finds the file samples what it would have
     least = recipe.warm_start.least_pass_rate if recipe.warm_start else 0.0
     if found and found.passes.value < least:
         raise TrainingError(

@@ -30,7 +30,8 @@ ARMS: dict[Arm, dict[str, Any]] = {
 BATCH, GROUP = 64, 8
 """Completions of a step, and of a problem."""
 
-_Job, _Done = TypeVar("_Job"), TypeVar("_Done")
+_Job = TypeVar("_Job")
+_Done = TypeVar("_Done")
 
 
 class Job(Record):
