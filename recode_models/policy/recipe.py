@@ -39,7 +39,7 @@ class DataRecipe(Record):
     max_prompt_tokens: int | None = Field(default=None, ge=1)
     """Problems with longer prompts are left out, and counted; none are when None."""
     prompt: Path | None = None
-    """Template with {{statement}} and {{starter_code}}; the package's own when None."""
+    """File, or the name of one of the package's, with {{statement}}, and {{task}} or {{starter_code}}."""
 
 
 class ProcessRecipe(Record):

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
 
+from lcb_rb.pairs import problem_text
 from lcb_rb.schema import Problem
 from lcb_rb.scorers.base import Item, Scorer
 from recode_models.failures import TrainingError
@@ -197,7 +198,7 @@ class CGReward:
         others.sort(key=lambda index: self._draw(written[start + index].text))
         wanted |= set(others[: -(-self._watched // self._waves)])
         return [
-            Item(problems[start + index].id, problems[start + index].statement, written[start + index].reasoning)
+            Item(problems[start + index].id, problem_text(problems[start + index]), written[start + index].reasoning)
             if index in wanted and self._scorer
             else None
             for index in range(len(grades))

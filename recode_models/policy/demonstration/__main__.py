@@ -20,13 +20,13 @@ WEIGHTS = (0.25, 0.5, 2.0)
 GAIN: tuple[Arm, ...] = ("outcome only", "strict gate", "papo")
 
 
-def jobs_of(part: str, seeds: int, settings: Settings) -> list[Job]:
+def jobs_of(part: str, seeds: Sequence[int], settings: Settings) -> list[Job]:
     """Returns the runs of a part of the demonstration.
 
     Args:
         part: `claim`: every arm on the weak base; `rule`: plain sums with other weights, and a strong base; `gain`:
             weak tests.
-        seeds: Runs of each arm.
+        seeds: Of the runs of each arm.
         settings: How long everything takes.
     """
 
@@ -34,11 +34,11 @@ def jobs_of(part: str, seeds: int, settings: Settings) -> list[Job]:
         return Job(setting=setting, arm=arm, seed=seed, settings=settings, weight=weight)
 
     if part == "claim":
-        return [job("weak base", arm, seed) for seed in range(seeds) for arm in ARMS]
+        return [job("weak base", arm, seed) for seed in seeds for arm in ARMS]
     if part == "rule":
-        strong = [job("strong base", arm, 0) for arm in ("outcome only", "plain sum", "strict gate")]
-        return [*(job("weak base", "plain sum", 0, weight) for weight in WEIGHTS), *strong]
-    return [job("weak tests", arm, seed) for seed in range(seeds) for arm in GAIN]
+        strong = [job("strong base", arm, seeds[0]) for arm in ("outcome only", "plain sum", "strict gate")]
+        return [*(job("weak base", "plain sum", seeds[0], weight) for weight in WEIGHTS), *strong]
+    return [job("weak tests", arm, seed) for seed in seeds for arm in GAIN]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -47,14 +47,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, required=True, help="directory; finished runs in it are kept")
     parser.add_argument("--parts", nargs="+", default=["claim", "rule", "gain"], choices=["claim", "rule", "gain"])
     parser.add_argument("--seeds", type=int, default=3, help="of every arm; two more for the gain")
+    parser.add_argument("--first-seed", type=int, default=1, help="0 is the one that the settings were tried on")
     parser.add_argument("--steps", type=int, default=60)
-    parser.add_argument("--epochs", type=int, default=25, help="of the warm start")
+    parser.add_argument("--epochs", type=int, default=50, help="of the warm start")
     parser.add_argument("--least-pass-given-work", type=float, default=0.4, help="below which a warm start has failed")
     parser.add_argument("--processes", type=int, default=2)
     options = parser.parse_args(arguments)
     start = time.monotonic()
     settings = Settings(steps=options.steps, epochs=options.epochs, least_pass_given_work=options.least_pass_given_work)
-    jobs = [job for part in options.parts for job in jobs_of(part, options.seeds + 2 * (part == "gain"), settings)]
+    first = options.first_seed
+    jobs = [
+        job
+        for part in options.parts
+        for job in jobs_of(part, range(first, first + options.seeds + 2 * (part == "gain")), settings)
+    ]
     worker = Worker(options.out, settings)
     needed = list(dict.fromkeys((job.setting, job.seed) for job in jobs))
     bases = each(worker.base, needed, options.processes)

@@ -35,7 +35,7 @@ class Settings(Record):
     """Of GRPO, 64 completions each."""
     samples: int = 1000
     """Demonstrations."""
-    epochs: int = 25
+    epochs: int = 50
     """Over them."""
     least_pass_given_work: float = 0.4
     """Below which the warm start has missed its phase: arithmetic comes late, and at once."""
@@ -122,7 +122,7 @@ def _teach(directory: Path, task: Task, seed: int, settings: Settings) -> float:
     )
     texts = [text for asked, completion in given for text in (asked[0]["content"], completion)]
     model, tokenizer = make_policy(POLICY, texts, VOCABULARY, task.whole, seed)
-    recipe = WarmStart(samples=MICRO, epochs=settings.epochs, learning_rate=3e-3, batch_size=32)
+    recipe = WarmStart(samples=MICRO, epochs=settings.epochs, learning_rate=4e-3, batch_size=32)
     loss = warm_start(model, tokenizer, given, recipe, seed)
     model.save_pretrained(directory)
     tokenizer.save_pretrained(directory)

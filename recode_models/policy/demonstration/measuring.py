@@ -7,6 +7,7 @@ from statistics import fmean
 
 from lcb_rb.errors import InputError
 from lcb_rb.execution import Executor
+from lcb_rb.pairs import problem_text
 from lcb_rb.schema import Problem, Record
 from lcb_rb.scorers.base import Item, Scorer
 from recode_models.failures import TrainingError
@@ -14,6 +15,7 @@ from recode_models.policy.completions import read_completion
 from recode_models.policy.data_prompt import messages_of, read_prompt
 from recode_models.policy.demonstration.prediction import Ways
 from recode_models.policy.demonstration.tasks import Task
+from recode_models.policy.micro import Way
 from recode_models.policy.process import open_process
 from recode_models.policy.recipe import MICRO, ProcessRecipe
 
@@ -35,9 +37,11 @@ class Measured(Record):
     length: float
     """Mean tokens."""
     work: float
-    """Share with real work."""
+    """Share with real work, right or wrong."""
+    hack: float
+    """Share that only looks good: prose that works nothing out, or half of the work."""
     ways: Ways | None
-    """Apart, for completions with and without real work; None where there are not 20 of each."""
+    """Apart, for these two; None where there are not 20 of each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +51,7 @@ class Attempt:
     passed: bool
     process: float
     length: int
-    worked: bool
+    way: Way
 
 
 FEW = 20
@@ -75,7 +79,7 @@ def measure(policy: Path, task: Task, reward_model: Path, seed: int) -> Measured
             raise TrainingError(
                 f"a completion on {problem.id} could not be graded or scored; see `recode doctor --sandbox`"
             )
-        attempts.append(Attempt(right, score, length, task.worked(problem.statement, one.reasoning)))
+        attempts.append(Attempt(right, score, length, task.way(problem.statement, one.reasoning)))
     return summary(attempts)
 
 
@@ -88,13 +92,14 @@ def summary(attempts: Sequence[Attempt]) -> Measured:
         pass_rate=fmean(one.passed for one in attempts),
         process=fmean(one.process for one in attempts),
         length=fmean(one.length for one in attempts),
-        work=fmean(one.worked for one in attempts),
+        work=fmean(one.way == "work" for one in attempts),
+        hack=fmean(one.way == "hack" for one in attempts),
         ways=_ways(attempts),
     )
 
 
 def _ways(attempts: Sequence[Attempt]) -> Ways | None:
-    work, hack = ([one for one in attempts if one.worked is real] for real in (True, False))
+    work, hack = ([one for one in attempts if one.way == way] for way in ("work", "hack"))
     if min(len(work), len(hack)) < FEW:
         return None
     return Ways(
@@ -134,6 +139,6 @@ def sampled(policy: Path, problems: Sequence[Problem], seed: int) -> tuple[list[
 
 def _scores(scorer: Scorer, problems: Sequence[Problem], reasonings: Sequence[str]) -> list[float | None]:
     """Returns process scores; no reasoning is worth 0, as in the training."""
-    asked = [Item(p.id, p.statement, text) for p, text in zip(problems, reasonings, strict=True) if text]
+    asked = [Item(p.id, problem_text(p), text) for p, text in zip(problems, reasonings, strict=True) if text]
     found = iter(scorer.score(asked))
     return [next(found) if text else 0.0 for text in reasonings]

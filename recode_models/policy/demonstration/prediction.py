@@ -9,11 +9,11 @@ class Ways(Record):
     pass_work: float
     """Pass rate of completions with real work."""
     pass_hack: float
-    """Of the others."""
+    """Of those that only look good."""
     process_work: float
     """Mean process score of completions with real work, from 0 to 1."""
     process_hack: float
-    """Of the others."""
+    """Of those that only look good."""
 
     @property
     def threshold(self) -> float | None:

@@ -30,8 +30,8 @@ class Task:
     pairs: list[PreferencePair]
     whole: tuple[str, ...]
     """Tokens of the policy."""
-    worked: Callable[[str, str], bool]
-    """Whether a reasoning on a statement is real work, all of it."""
+    way: Callable[[str, str], micro.Way]
+    """Of a reasoning on a statement."""
 
 
 def make_task(setting: Setting, seed: int, samples: int) -> Task:
@@ -50,7 +50,7 @@ def make_task(setting: Setting, seed: int, samples: int) -> Task:
             samples=two_sums.samples(samples, seed),
             pairs=two_sums.pairs(PAIRS, seed),
             whole=two_sums.WHOLE,
-            worked=two_sums.is_complete,
+            way=two_sums.way,
         )
     problems = micro.problems(TRAINED + MEASURED)
     return Task(
@@ -60,5 +60,5 @@ def make_task(setting: Setting, seed: int, samples: int) -> Task:
         samples=micro.samples(samples, seed, slips=SLIPS[setting]),
         pairs=micro.pairs(PAIRS, seed),
         whole=micro.WHOLE,
-        worked=micro.has_work,
+        way=micro.way,
     )
