@@ -16,6 +16,7 @@ METRICS = "metrics.jsonl"
 _LEFT_OUT = (
     "_runtime",
     "step_time",
+    "_preparation_time",
     "_per_second",
     "train_loss",
     "total_flos",

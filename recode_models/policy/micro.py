@@ -42,12 +42,12 @@ def problems(count: int = 400, seed: int = 0) -> list[Problem]:
     return [problem(operands) for operands in _drawn("problems", count, seed)]
 
 
-def demonstrated(count: int = 1000, seed: int = 0) -> list[Problem]:
+def demonstrated(count: int = 1200, seed: int = 0) -> list[Problem]:
     """Returns the problems of `samples` of the same count and seed."""
     return [problem(operands) for operands in _drawn("demonstrations", count, seed)]
 
 
-def samples(count: int = 1000, seed: int = 0, *, slips: float = 0.45, prose: float = 0.5) -> list[Sample]:
+def samples(count: int = 1200, seed: int = 0, *, slips: float = 0.45, prose: float = 0.5) -> list[Sample]:
     """Returns demonstrations: careful work, and prose that ends in a guess.
 
     Args:

@@ -33,7 +33,7 @@ class Settings(Record):
 
     steps: int = 60
     """Of GRPO, 64 completions each."""
-    samples: int = 1000
+    samples: int = 1200
     """Demonstrations."""
     epochs: int = 50
     """Over them."""
