@@ -115,7 +115,7 @@ def markdown(report: Row) -> str:
     return "\n".join(lines) + "\n"
 
 
-def measured(job: Row, rounds: int) -> list[dict[str, Row]]:
+def measured(job: Row, systems: Sequence[str], rounds: int) -> list[dict[str, Row]]:
     """Returns every run, the systems in turn, in another order each round.
 
     Raises:
@@ -123,7 +123,7 @@ def measured(job: Row, rounds: int) -> list[dict[str, Row]]:
     """
     found = []
     for number in range(rounds):
-        order = SYSTEMS[number % len(SYSTEMS) :] + SYSTEMS[: number % len(SYSTEMS)]
+        order = [*systems[number % len(systems) :], *systems[: number % len(systems)]]
         runs = {system: measure(SYSTEM, {**job, "system": system}) for system in order}
         missing = [run["missing"] for run in runs.values() if "missing" in run]
         if missing:
@@ -132,7 +132,7 @@ def measured(job: Row, rounds: int) -> list[dict[str, Row]]:
             sys.stderr.write(
                 f"round {number + 1} {system}: {[round(step['reward_s'], 1) for step in run['steps']]} s\n"
             )
-        found.append({system: runs[system] for system in SYSTEMS})
+        found.append({system: runs[system] for system in systems})
     return found
 
 
@@ -141,7 +141,8 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--problems", nargs="+", default=[STARTER], help="files of problems with tests")
     parser.add_argument("--generations", nargs="+", default=[STARTER], help="files of samples")
-    parser.add_argument("--group", type=int, default=8, help="completions of a problem")
+    parser.add_argument("--systems", nargs="+", choices=SYSTEMS, default=SYSTEMS, help="ours first")
+    parser.add_argument("--group", type=int, default=4, help="completions of a problem")
     parser.add_argument("--groups", type=int, default=8, help="problems of a step")
     parser.add_argument("--steps", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=3)
@@ -156,12 +157,15 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
+_NOT_OF_JOBS = {"rounds", "out", "hidden", "layers", "systems"}
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measures and writes a table."""
     options = parsed(arguments)
     own_descendants()
     os.environ["OMP_NUM_THREADS"] = str(options.threads)
-    job = {name: value for name, value in vars(options).items() if name not in ("rounds", "out", "hidden", "layers")}
+    job = {name: value for name, value in vars(options).items() if name not in _NOT_OF_JOBS}
     problems = read_problems([Path(path) for path in options.problems])
     samples = read_samples([Path(path) for path in options.generations], problems).samples
     with tempfile.TemporaryDirectory() as directory:
@@ -169,7 +173,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             one.statement for one in list(problems.values())[:200]
         ]
         parameters = make_model(Path(directory), options.hidden, options.layers, texts)
-        rounds = measured({**job, "model": directory}, options.rounds)
+        rounds = measured({**job, "model": directory}, options.systems, options.rounds)
     files = {name: [Path(path).name for path in job[name]] for name in ("problems", "generations")}
     report: Row = {**provenance(options.rounds), "job": {**job, **files}, "parameters": parameters}
     report |= {"summary": summarised(rounds), "runs": [_without_values(found) for found in rounds]}

@@ -2,16 +2,13 @@
 
 import pytest
 
-from factories import grade, needs
+from factories import grade
 from recode_models.policy import micro
 from recode_models.policy.completions import read_completion
 from recode_models.policy.demonstration import two_sums
 from recode_models.policy.demonstration.prediction import Ways, prefers_hack
 from recode_models.policy.demonstration.statistics import mean_of
-from recode_models.policy.recipe import RECIPES, PolicyRecipe, load_recipe
 from recode_models.policy.warm_start import demonstrations
-
-needs("torch", "trl")
 
 
 def accepted(problem, code):
@@ -81,15 +78,3 @@ def test_a_mean_over_seeds_has_students_interval():
     found = mean_of([1.0, 2.0, 3.0])
     assert (found.low, found.high) == (pytest.approx(2 - 2.484, abs=1e-3), pytest.approx(2 + 2.484, abs=1e-3))
     assert str(mean_of([0.5])) == "0.500"
-
-
-@pytest.mark.parametrize("path", sorted(RECIPES.glob("*.yaml")), ids=lambda path: path.stem)
-def test_every_recipe_is_one_of_a_policy_that_trl_takes(path, tmp_path, monkeypatch):
-    from trl import GRPOConfig
-
-    made = load_recipe(str(path))
-    assert isinstance(made, PolicyRecipe)
-    unknown = set(made.training) - set(GRPOConfig.__dataclass_fields__)
-    assert not unknown
-    rows = made.training["per_device_train_batch_size"] * made.training.get("gradient_accumulation_steps", 1)
-    assert rows % made.training["num_generations"] == 0  # whole groups in each process

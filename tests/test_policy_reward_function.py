@@ -10,6 +10,7 @@ import pytest
 
 from attack_cases import own_cases
 from factories import executor, make_problem
+from lcb_rb.execution import Executor, Limits
 from lcb_rb.parsing import render_completion
 from lcb_rb.schema import CallTests, Isolation, Problem, Result, Verdict
 from recode_models.failures import TrainingError
@@ -247,15 +248,16 @@ def test_hostile_completions_have_no_outcome():
     cases = {case["base"]: case for case in HOSTILE if case["means"] == "false_pass" and not case.get("danger")}
     chosen = list(cases.values())
     problems = {case["id"]: problem_of(case) for case in chosen}
-    reward = CGReward(problems, Rule(), 1, BatchGrader(executor(), 300.0), Reader(), max_failed_share=1.0)
-    values = asyncio.run(
-        reward(
-            prompts=[[]] * len(chosen),
-            completions=[render_completion("I know a way around the tests.", case["code"]) for case in chosen],
-            completion_ids=[[]] * len(chosen),
-            problem_id=[case["id"] for case in chosen],
+    with Executor(2, limits=Limits(cpu_s=1.0)) as impatient:
+        reward = CGReward(problems, Rule(), 1, BatchGrader(impatient, 300.0), Reader(), max_failed_share=1.0)
+        values = asyncio.run(
+            reward(
+                prompts=[[]] * len(chosen),
+                completions=[render_completion("I know a way around the tests.", case["code"]) for case in chosen],
+                completion_ids=[[]] * len(chosen),
+                problem_id=[case["id"] for case in chosen],
+            )
         )
-    )
     assert len(chosen) > 80
     assert {case["id"]: value for case, value in zip(chosen, values, strict=True) if value != 1.0} == {}
 

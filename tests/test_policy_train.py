@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from factories import make_problem, needs, run_recode
+from recode_models.policy.recipe import RECIPES, PolicyRecipe, load_recipe
 
 needs("torch", "trl")
 
@@ -54,8 +55,6 @@ RECIPE = {
 
 
 def recipe(**changes):
-    from recode_models.policy.recipe import PolicyRecipe
-
     training = RECIPE["training"] | changes.pop("training", {})
     return PolicyRecipe.model_validate(RECIPE | changes | {"training": training})
 
@@ -205,28 +204,21 @@ def test_a_killed_run_goes_on_to_the_same_policy(undisturbed, tmp_path):
 
         reward_function.CGReward._keep_count = deadly
 
-    assert run(recipe(), out, kill=kill) == {"signal": signal.SIGKILL}
-    assert not out.exists()
-    stage = out.with_name(".policy.partial")
-    assert list(stage.glob("checkpoints-*.journal/checkpoint-*"))
-    assert run(recipe(), out) == {"result": undisturbed[1]}
-    for name in ("metrics.jsonl", "samples.jsonl", "curves.png"):
-        assert (out / name).read_bytes() == (undisturbed[0] / name).read_bytes(), name
-    assert weights(out) == weights(undisturbed[0])
-    assert not stage.exists()
-
-
-def test_killed_while_it_saves_the_policy_it_is_saved_by_the_next_run(undisturbed, tmp_path):
-    out = tmp_path / "policy"
-
-    def kill():
+    def kill_saving():
         from recode_models import trainers
 
         trainers.save = lambda *args: os.kill(os.getpid(), signal.SIGKILL)
 
     assert run(recipe(), out, kill=kill) == {"signal": signal.SIGKILL}
+    assert not out.exists()
+    stage = out.with_name(".policy.partial")
+    assert list(stage.glob("checkpoints-*.journal/checkpoint-*"))
+    assert run(recipe(), out, kill=kill_saving) == {"signal": signal.SIGKILL}  # once more, when all steps are done
     assert run(recipe(), out) == {"result": undisturbed[1]}
+    for name in ("metrics.jsonl", "samples.jsonl", "curves.png"):
+        assert (out / name).read_bytes() == (undisturbed[0] / name).read_bytes(), name
     assert weights(out) == weights(undisturbed[0])
+    assert not stage.exists()
 
 
 @pytest.mark.parametrize(
@@ -272,7 +264,7 @@ def test_an_executor_that_fails_ends_the_run_with_the_cause(tmp_path):
 
         Executor.grade_async = broken
 
-    found = run(recipe(), tmp_path / "policy", kill=kill)
+    found = run(recipe(warm_start=None), tmp_path / "policy", kill=kill)
     assert found["error"].startswith("TrainingError: 16 of the last 16 completions could not be graded or scored")
     assert "no space left on device" in found["error"]
 
@@ -404,7 +396,7 @@ def test_two_processes_make_the_same_advantages_as_one(tmp_path):
 
 def test_two_processes_train_save_and_measure(tmp_path):
     place = {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": free_port()}
-    made = recipe(training={"max_steps": 2, "per_device_train_batch_size": 8})
+    made = recipe(warm_start=None, training={"max_steps": 2, "per_device_train_batch_size": 8})
     out = tmp_path / "policy"
     both = [
         forked(lambda: trained(made, out), environment=place | {"RANK": rank, "LOCAL_RANK": rank})
@@ -435,7 +427,7 @@ def test_a_completion_that_is_lost_moves_no_weight(tmp_path):
 
 def test_the_command_runs_the_recipe_and_prints_what_came_out(tmp_path):
     path, told = tmp_path / "tiny.yaml", tmp_path / "stdout"
-    path.write_text(yaml.safe_dump(RECIPE | {"training": RECIPE["training"] | {"max_steps": 2}}))
+    path.write_text(yaml.safe_dump(RECIPE | {"warm_start": None, "training": RECIPE["training"] | {"max_steps": 2}}))
 
     def work():
         import recode
@@ -458,3 +450,15 @@ def test_an_unknown_recipe_is_refused_with_the_known_ones(tmp_path):
     assert wrong.returncode == 2
     assert "give a YAML file or one of" in wrong.stderr
     assert "starter-cpu" in wrong.stderr
+
+
+@pytest.mark.parametrize("path", sorted(RECIPES.glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_recipe_is_one_of_a_policy_that_trl_takes(path):
+    from trl import GRPOConfig
+
+    made = load_recipe(str(path))
+    assert isinstance(made, PolicyRecipe)
+    unknown = set(made.training) - set(GRPOConfig.__dataclass_fields__)
+    assert not unknown
+    rows = made.training["per_device_train_batch_size"] * made.training.get("gradient_accumulation_steps", 1)
+    assert rows % made.training["num_generations"] == 0  # whole groups in each process
