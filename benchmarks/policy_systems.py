@@ -5,6 +5,7 @@ the reward model on every completion, one by one, and the sum with its gate.
 """
 
 import asyncio
+import atexit
 import json
 import random
 import subprocess
@@ -83,6 +84,7 @@ def ours(job: Row) -> Callable[[Sequence[Attempt]], Row]:
     """Returns our reward of a batch; graders and reward model are there, as after the first step of a training."""
     scorer = open_process(ProcessRecipe(model=job["model"]))
     executor = Executor(job["workers"], limits=Limits(cpu_s=job["timeout_s"]))
+    atexit.register(executor.close)
     known = {one.problem.id: one.problem for batch in batches(job) for one in batch}
     rule, grader = Rule(GATES[job["system"]]), BatchGrader(executor, 3600.0)
     reward = CGReward(known, rule, job["group"], grader, scorer, watched=job["watched"], max_failed_share=1.0)

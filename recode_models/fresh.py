@@ -8,10 +8,9 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 PAD, END, USER, ASSISTANT = "<|pad|>", "<|end|>", "<|user|>", "<|assistant|>"
-CHAT_TEMPLATE = (
-    "{% for message in messages %}<|{{ message['role'] }}|>{{ message['content'] }}<|end|>{% endfor %}"
-    "{% if add_generation_prompt %}<|assistant|>{% endif %}"
-)
+CHAT_TEMPLATE = "{% for message in messages %}<|{{ message['role'] }}|>{{ message['content'] }}<|end|>{% endfor %}"
+ASKING_TEMPLATE = CHAT_TEMPLATE + "{% if add_generation_prompt %}<|assistant|>{% endif %}"
+"""For models that write."""
 
 
 def train_tokenizer(texts: Iterable[str], vocab_size: int, whole: Sequence[str] = ()) -> "PreTrainedTokenizerFast":
@@ -66,6 +65,7 @@ def make_policy(
     from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, set_seed
 
     trained = train_tokenizer(texts, vocab_size, whole)
+    trained.chat_template = ASKING_TEMPLATE
     ends = {"pad_token_id": trained.pad_token_id, "eos_token_id": trained.eos_token_id}
     set_seed(seed)
     model = AutoModelForCausalLM.from_config(AutoConfig.for_model(**{**config, "vocab_size": len(trained), **ends}))

@@ -4,19 +4,22 @@ import math
 import os
 import pickle
 import shutil
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import ClassVar
 
 import pytest
 
 from chat_server import Answer, failed, running
 from classify_server import ClassifyServer, answered, changed
-from factories import needs
+from factories import ROOT, needs
 from lcb_rb.errors import EndpointError, InputError
 from lcb_rb.inference import failures
 from lcb_rb.scorers.base import Item
 from lcb_rb.scorers.calibrated import RewardScale, sigmoid, write_scale
+from lcb_rb.sources import STARTER, read_samples
 from recode_models.policy.process import open_process
 from recode_models.policy.recipe import ProcessRecipe
 
@@ -352,3 +355,33 @@ def test_the_key_of_the_environment_is_sent_and_the_hubs_is_not(remote, server, 
 def test_a_remote_model_goes_to_other_processes(models, server):
     scorer = open_process(recipe(models, endpoint=server.url))
     assert pickle.loads(pickle.dumps(scorer)).score(ITEMS) == scorer.score(ITEMS)
+
+
+@pytest.fixture(scope="module")
+def benchmark(tmp_path_factory):
+    """What each system of benchmarks/policy_step.py gives the same completions of the starter set."""
+    sys.path.insert(0, str(ROOT / "benchmarks"))
+    try:
+        import policy_step
+        import policy_systems
+    finally:
+        sys.path.remove(str(ROOT / "benchmarks"))
+    folder = tmp_path_factory.mktemp("benchmark")
+    samples = read_samples([Path(STARTER)]).samples
+    policy_step.make_model(folder, 64, 1, [sample.reasoning for sample in samples])
+    job = {"problems": ["starter"], "generations": ["starter"], "group": 4, "groups": 2, "steps": 1, "seed": 1}
+    job |= {"model": str(folder), "workers": 2, "threads": 1, "watched": 1, "timeout_s": 6.0}
+    return {name: policy_systems.prepare({**job, "system": name})()["steps"][0] for name in policy_step.SYSTEMS}
+
+
+def test_all_systems_of_the_benchmark_give_the_same_rewards(benchmark):
+    values = {name: found["values"] for name, found in benchmark.items() if name != "ours, no gate"}
+    assert len(values) == 3
+    for found in values.values():
+        assert found == pytest.approx(values["ours"], abs=1e-4)
+    assert {value > 1.5 for value in values["ours"]} == {True, False}, "some pass, some do not"
+
+
+def test_the_gate_saves_reading(benchmark):
+    assert benchmark["ours"]["scored"] < benchmark["ours, no gate"]["scored"] == 8
+    assert benchmark["straightforward"]["scored"] == 8

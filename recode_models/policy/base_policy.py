@@ -10,7 +10,7 @@ from lcb_rb.schema import Problem, Sample
 from lcb_rb.scorers.checks import understood
 from lcb_rb.scorers.loading import content_hash
 from lcb_rb.sources import read_problems, read_samples
-from recode_models.fresh import CHAT_TEMPLATE, make_policy
+from recode_models.fresh import ASKING_TEMPLATE, make_policy
 from recode_models.launch import is_main, say
 from recode_models.policy.completions import TAGS, ends_in_think
 from recode_models.policy.data import PolicyData
@@ -163,5 +163,5 @@ def _loaded(recipe: PolicyRecipe, name: str) -> "Policy":
         )
     if not tokenizer.chat_template:
         say(f"{name} has no chat template; a plain one is used and saved with the model")
-        tokenizer.chat_template = CHAT_TEMPLATE
+        tokenizer.chat_template = ASKING_TEMPLATE
     return model, tokenizer

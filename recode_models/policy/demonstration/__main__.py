@@ -47,7 +47,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, required=True, help="directory; finished runs in it are kept")
     parser.add_argument("--parts", nargs="+", default=["claim", "rule", "gain"], choices=["claim", "rule", "gain"])
     parser.add_argument("--seeds", type=int, default=3, help="of every arm; two more for the gain")
-    parser.add_argument("--first-seed", type=int, default=1, help="0 is the one that the settings were tried on")
+    parser.add_argument(
+        "--first-seed", type=int, default=1, help="no policy was rewarded on the settings of 1 and later"
+    )
     parser.add_argument("--steps", type=int, default=60)
     parser.add_argument("--epochs", type=int, default=50, help="of the warm start")
     parser.add_argument("--least-pass-given-work", type=float, default=0.4, help="below which a warm start has failed")
