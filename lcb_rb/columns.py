@@ -74,17 +74,31 @@ def write_rows(rows: Sequence[Mapping[str, Any]], schema: pa.Schema, path: Path)
     return path
 
 
-def _problems_in(path: Path) -> Iterable[Problem]:
+def read_rows(path: Path) -> tuple[list[str], list[dict[str, Any]]]:
+    """Returns the columns and the rows of a parquet file.
+
+    Raises:
+        InputError: it is none.
+    """
     try:
-        rows = pq.read_table(path).to_pylist()
+        table = pq.read_table(path)
+        return table.column_names, table.to_pylist()
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise input_error(path, f"is not a parquet file: {' '.join(str(error).split())}", "build it again") from error
-    for index, row in enumerate(rows):
+
+
+def row_error(path: Path, index: int, error: ValidationError) -> InputError:
+    """Returns what to raise of a row that is not what it should be."""
+    first = error.errors()[0]
+    field = ".".join(str(part) for part in first["loc"])
+    return InputError(f"{path}, row {index}, field {field!r}: {first['msg']}; build it again")
+
+
+def _problems_in(path: Path) -> Iterable[Problem]:
+    for index, row in enumerate(read_rows(path)[1]):
         try:
             yield problem_of(row)
         except ValidationError as error:
-            first = error.errors()[0]
-            field = ".".join(str(part) for part in first["loc"])
-            raise InputError(f"{path}, row {index}, field {field!r}: {first['msg']}; build it again") from error
+            raise row_error(path, index, error) from error
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(f"{path}, row {index}, field 'tests': not the JSON of tests; build it again") from error

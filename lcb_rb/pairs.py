@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 from pydantic import ValidationError
 
 from lcb_rb.cards import CARD, Configs, matching, read_card, understood
-from lcb_rb.columns import write_rows
-from lcb_rb.errors import InputError, input_error
+from lcb_rb.columns import read_rows, row_error, write_rows
+from lcb_rb.errors import input_error
 from lcb_rb.schema import PreferencePair, Problem
 
 DEFAULT = "default"
@@ -213,12 +212,7 @@ def _message(role: str, content: str) -> dict[str, str]:
 
 
 def _read_file(path: Path) -> list[PreferencePair]:
-    try:
-        table = pq.read_table(path)
-        columns, rows = table.column_names, table.to_pylist()
-    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-        cause = " ".join(str(error).split())
-        raise input_error(path, f"is not a parquet file: {cause}", "build it again") from error
+    columns, rows = read_rows(path)
     missing = [name for name in SCHEMA.names if name not in _DERIVED and name not in columns]
     if missing:
         raise input_error(path, "is missing", "build it again with `recode build`", field=missing[0])
@@ -227,9 +221,7 @@ def _read_file(path: Path) -> list[PreferencePair]:
         try:
             pairs.append(from_row(row))
         except ValidationError as error:
-            first = error.errors()[0]
-            field = ".".join(str(part) for part in first["loc"])
-            raise InputError(f"{path}, row {index}, field {field!r}: {first['msg']}; build it again") from error
+            raise row_error(path, index, error) from error
     return pairs
 
 

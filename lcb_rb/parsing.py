@@ -73,9 +73,14 @@ def render_completion(reasoning: str, code: str) -> str:
 
     Not so for a reasoning with `</think>` or blanks around it and a code with `</answer>`.
     """
+    return f"<think>\n{reasoning}\n</think>\n<answer>\n{fenced(code)}\n</answer>"
+
+
+def fenced(code: str) -> str:
+    """Returns code as a fenced Python block, with a fence that nothing in the code closes."""
     fence = "`" * max(3, 1 + max(map(len, re.findall("`+", code)), default=0))
     ended = code if code.endswith("\n") or not code else code + "\n"
-    return f"<think>\n{reasoning}\n</think>\n<answer>\n{fence}python\n{ended}{fence}\n</answer>"
+    return f"{fence}python\n{ended}{fence}"
 
 
 def code_blocks(text: str) -> list[Block]:

@@ -46,6 +46,23 @@ class LoraRecipe(Record):
     """Layers that get one, as peft names them."""
 
 
+def changed_recipe(kind: type[_Recipe], fields: dict[str, Any], what: str) -> _Recipe:
+    """Returns a recipe that options of the command line have changed.
+
+    Args:
+        kind: What it must be.
+        fields: Of the recipe, changed.
+        what: Begins the error: which options.
+
+    Raises:
+        InputError: what results is no recipe.
+    """
+    try:
+        return kind.model_validate(fields)
+    except ValidationError as error:
+        raise InputError(f"{what}: {error.errors()[0]['msg'].removeprefix('Value error, ')}") from error
+
+
 def read_recipe(name: str, folder: Path, kind: type[_Recipe]) -> _Recipe:
     """Returns the recipe in a file, or the one of that name that comes with the package.
 

@@ -1,4 +1,4 @@
-"""What trainings on TRL share: quiet libraries, the checkpoint to go on from, the saved model."""
+"""What trainings on TRL share: quiet libraries, adapters, the checkpoint to go on from, the saved model."""
 
 import json
 import warnings
@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from lcb_rb.errors import InputError, MissingExtraError
 from recode_models.launch import is_main
+from recode_models.recipe import LoraRecipe
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -30,14 +32,39 @@ def known_warnings() -> Iterator[None]:
         yield
 
 
-def silence_bars() -> None:
-    """Turns off the libraries' own progress bars; ours shows the steps."""
+def prepare(cpu_threads: int | None) -> None:
+    """Turns off the libraries' own progress bars, since ours shows the steps, and sets the threads of torch."""
     import datasets
     from transformers.utils import logging
 
     datasets.disable_progress_bars()
     logging.disable_progress_bar()
     logging.set_verbosity_error()
+    if cpu_threads:
+        torch.set_num_threads(cpu_threads)
+
+
+def adapters(recipe: LoraRecipe | None, arguments: Any, **fields: Any) -> Any:
+    """Returns peft's configuration; None where all weights are trained.
+
+    Args:
+        recipe: Rank, scale and layers.
+        arguments: Of the trainer.
+        **fields: What else LoraConfig takes.
+
+    Raises:
+        InputError: the launcher shards the model.
+        MissingExtraError: peft is not installed.
+    """
+    if recipe is None:
+        return None
+    if getattr(arguments.distributed_state, "distributed_type", "") == "FSDP":
+        raise InputError("lora is not merged under FSDP; launch with a config of type MULTI_GPU, or leave lora out")
+    try:
+        from peft import LoraConfig
+    except ImportError as error:
+        raise MissingExtraError("peft", "lora") from error
+    return LoraConfig(r=recipe.r, lora_alpha=recipe.alpha, target_modules=recipe.target_modules, **fields)
 
 
 def resumable(checkpoints: Path, last_step: int) -> Path | None:

@@ -24,9 +24,9 @@ from lcb_rb.pairs import shard_name
 from lcb_rb.schema import AnswerTests, AssertTests, CallTests, UnittestTests, Verdict
 from lcb_rb.starter import DIRECTORY
 from recode_models.policy.completions import read_completion
-from recode_models.policy.data import messages_of, order, read_data
-from recode_models.policy.data_prompt import read_prompt
-from recode_models.policy.difficulty import pass_rates
+from recode_models.policy.data import read_data
+from recode_models.policy.data_prompt import messages_of, read_prompt
+from recode_models.policy.difficulty import order, pass_rates
 from recode_models.policy.overlaps import split
 from recode_models.policy.recipe import DataRecipe
 from trainings import statement

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from lcb_rb.errors import InputError
 from lcb_rb.schema import Problem, Sample
 from lcb_rb.scorers.checks import understood
-from lcb_rb.scorers.loading import content_hash
 from lcb_rb.sources import read_problems, read_samples
 from recode_models.fresh import ASKING_TEMPLATE, make_policy
 from recode_models.launch import is_main, say
@@ -44,14 +43,6 @@ def load_policy(recipe: PolicyRecipe, data: PolicyData, keep: Path, wait: Callab
         _make(recipe, data, keep)
     wait()
     return _loaded(recipe, str(keep))
-
-
-def policy_revision(recipe: PolicyRecipe, model: "PreTrainedModel") -> str | None:
-    """Returns the commit on the Hub or the content hash of the model that is named; None for random weights."""
-    if recipe.model.id is None:
-        return None
-    directory = Path(recipe.model.id)
-    return content_hash(directory) if directory.is_dir() else getattr(model.config, "_commit_hash", None)
 
 
 def prompt_text(tokenizer: "PreTrainedTokenizerBase", problem: Problem, data: PolicyData) -> str:

@@ -6,13 +6,11 @@ from pathlib import Path
 
 from lcb_rb.schema import Problem
 from recode_models.launch import say
-from recode_models.policy.data_prompt import Prompt, messages_of, read_prompt, require_room
+from recode_models.policy.data_prompt import Prompt, read_prompt, require_room
 from recode_models.policy.data_sources import Source, gradable, joined, read_source
 from recode_models.policy.difficulty import Order, learnable, order, pass_rates
 from recode_models.policy.overlaps import not_evaluated, split
 from recode_models.policy.recipe import DataRecipe
-
-__all__ = ["Counts", "PolicyData", "messages_of", "order", "read_data"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,12 @@
 """What the policy is asked: a template filled with a problem and with what its tests call."""
 
 import hashlib
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from lcb_rb.errors import input_error
+from lcb_rb.parsing import fenced
 from lcb_rb.schema import CallTests, Problem, StdinTests
 from lcb_rb.templates import fields_of, fill
 
@@ -95,9 +95,9 @@ def task_of(problem: Problem) -> str:
     """Returns what to write so that the tests can run it, with the code to be completed where there is some."""
     parts = []
     if problem.starter_code.strip():
-        parts.append(f"Complete this code, with the imports that it needs:\n\n{_fenced(problem.starter_code)}")
+        parts.append(f"Complete this code, with the imports that it needs:\n\n{_shown(problem.starter_code)}")
     elif problem.prompt.strip() and not _is_code(problem):  # beside starter code it only imports what that names
-        parts.append(f"This code runs before yours:\n\n{_fenced(problem.prompt)}")
+        parts.append(f"This code runs before yours:\n\n{_shown(problem.prompt)}")
     if told := _called(problem):
         parts.append(told)
     return "\n\n".join(parts)
@@ -118,7 +118,7 @@ def _called(problem: Problem) -> str:
 
 
 def _statement(problem: Problem) -> str:
-    return _fenced(problem.statement) if _is_code(problem) else problem.statement.strip()
+    return _shown(problem.statement) if _is_code(problem) else problem.statement.strip()
 
 
 def _is_code(problem: Problem) -> bool:
@@ -126,6 +126,5 @@ def _is_code(problem: Problem) -> bool:
     return bool(problem.prompt.strip()) and problem.statement.strip() == problem.prompt.strip()
 
 
-def _fenced(code: str) -> str:
-    fence = "`" * max(3, 1 + max(map(len, re.findall("`+", code)), default=0))
-    return "\n".join([f"{fence}python", code.lstrip("\n").rstrip(), fence])
+def _shown(code: str) -> str:
+    return fenced(code.lstrip("\n").rstrip())

@@ -200,8 +200,9 @@ def reward_model(directory: Path, seed: int = 0, given: Sequence[PreferencePair]
         seed: Of the model, and of the pairs.
         given: The pairs; `pairs` when None. One in six is held out.
     """
+    from recode_models.records import RECORD
     from recode_models.reward_model.recipe import load_recipe
-    from recode_models.reward_model.train import RECORD, train
+    from recode_models.reward_model.train import train
 
     model = directory / "model"
     if not (model / RECORD).is_file():

@@ -9,9 +9,9 @@ from lcb_rb.options import parse_window
 from lcb_rb.overlap import near_duplicates
 from lcb_rb.schema import Problem
 from lcb_rb.window import Window
+from recode_models.contamination import Shared, by_id, by_words, in_order, refuse_shared
 from recode_models.policy.data_sources import Source
 from recode_models.policy.recipe import DataRecipe
-from recode_models.reward_model.contamination import Shared, by_id, by_words, in_order, refuse_shared
 
 _FIX = "leave them out, or set `data.overlap: drop` in the recipe"
 

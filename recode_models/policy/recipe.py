@@ -4,12 +4,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
-from lcb_rb.errors import InputError
 from lcb_rb.schema import Record
 from recode_models.policy.rewards import SCALES, Gate, Mode, Rule
-from recode_models.recipe import LoraRecipe, ModelRecipe, read_recipe
+from recode_models.recipe import LoraRecipe, ModelRecipe, changed_recipe, read_recipe
 
 RECIPES = Path(__file__).parents[1] / "recipes" / "policy"
 
@@ -171,10 +170,7 @@ def changed(recipe: PolicyRecipe, problems: Sequence[str], model: str | None, re
         fields["warm_start"] = None
     if reward_model:
         fields["process"] = {**(fields["process"] or {}), "model": reward_model, "mu": None, "sigma": None}
-    try:
-        return PolicyRecipe.model_validate(fields)
-    except ValidationError as error:
-        raise InputError(f"recipe with options: {error.errors()[0]['msg'].removeprefix('Value error, ')}") from error
+    return changed_recipe(PolicyRecipe, fields, "recipe with options")
 
 
 def load_recipe(name: str) -> PolicyRecipe:

@@ -1,7 +1,6 @@
 """What a policy training leaves beside the model: the record, the tables of steps, the curves."""
 
 import shutil
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,13 +13,10 @@ from recode_models.policy.charts import draw
 from recode_models.policy.data import PolicyData
 from recode_models.policy.recipe import PolicyRecipe
 from recode_models.progress import shown
+from recode_models.records import RECORD, versions
 
 if TYPE_CHECKING:
     from recode_models.policy.trainer import Measured, Run
-
-RECORD = "recode.json"
-"""What made the policy; also the sign that a directory was built by us."""
-LIBRARIES = ("torch", "transformers", "trl", "accelerate")
 
 
 def write_record(
@@ -43,11 +39,10 @@ def write_record(
         found: What came out.
         base: Revision of the model that it started from.
     """
-    libraries = (*LIBRARIES, "peft") if recipe.lora else LIBRARIES
     process = {"name": _name(recipe), "revision": scorer.revision, "notes": scorer.notes} if scorer else None
     record = {
         "package_version": __version__,
-        "versions": {name: version(name) for name in libraries},
+        "versions": versions(lora=recipe.lora is not None),
         "recipe": recipe.model_dump(mode="json"),
         "base_revision": base,
         "data": data.record(),

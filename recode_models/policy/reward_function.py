@@ -221,10 +221,11 @@ class CGReward:
         if failed <= self._max_failed_share * n:
             return
         causes = Counter(grade.message for grade in grades if grade.outcome is None)
+        fix = "see `recode doctor --sandbox`" if causes else "score some texts with `recode score` to see why"
         cause = causes.most_common(1)[0][0] if causes else "the reward model gave no score"
         raise TrainingError(
             f"{failed} of the last {n} completions could not be graded or scored, more than "
-            f"{self._max_failed_share:.0%}; most often: {cause[:MESSAGE]}; see `recode doctor --sandbox`"
+            f"{self._max_failed_share:.0%}; most often: {cause[:MESSAGE]}; {fix}"
         )
 
 

@@ -45,7 +45,7 @@ def batch_metrics(batch: Sequence[Rewarded], rule: Rule, group: int) -> dict[str
         "gate_open": _mean(opening for one in parts if (opening := rule.opening(one)) is not None),
         "process_accepted": _mean(accepted),
         "process_failed": _mean(failed),
-        "process_all": _overall(outcomes, accepted, failed),
+        "process_all": _overall([one.outcome for one in parts if one.format], accepted, failed),
         "reward": _mean(reward for one in parts if (reward := rule.reward(one)) is not None),
         "ungraded": _mean(one.outcome is None for one in parts),
         "unscored": _mean(one.outcome is not None and rule.reward(one) is None for one in parts),
@@ -68,11 +68,11 @@ def _mean(values: Iterable[float]) -> float | None:
     return fmean(known) if known else None
 
 
-def _overall(outcomes: Sequence[float], accepted: Sequence[float], failed: Sequence[float]) -> float | None:
-    """Returns the mean process score over all completions, as if all of the failed ones had been scored."""
-    if not outcomes:
+def _overall(outcomes: Iterable[float | None], accepted: Sequence[float], failed: Sequence[float]) -> float | None:
+    """Returns the mean process score over completions, as if all of the failed ones had been scored."""
+    rate = _mean(outcome for outcome in outcomes if outcome is not None)
+    if rate is None:
         return None
-    rate = fmean(outcomes)
     if (rate and not accepted) or (rate < 1 and not failed):
         return None
     return rate * fmean(accepted or [0.0]) + (1 - rate) * fmean(failed or [0.0])

@@ -21,6 +21,7 @@ from recode_models.policy.grading import BatchGrader
 from recode_models.policy.process import open_process
 from recode_models.policy.recipe import MICRO, PolicyRecipe
 from recode_models.policy.reward_function import CGReward
+from recode_models.records import RECORD, base_revision
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -44,16 +45,11 @@ def train(recipe: PolicyRecipe, out: Path) -> "Run":
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     data = read_data(recipe.data, recipe.seed, out.resolve().with_name(f"{out.resolve().name}.overlap.jsonl"))
     try:
-        import torch
-
-        from recode_models.policy.record import RECORD
         from recode_models.policy.trainer import refuse_split_groups, training_arguments
-        from recode_models.trainers import silence_bars
+        from recode_models.trainers import prepare
     except ImportError as error:
         raise MissingExtraError(error.name or "trl", "models") from error
-    silence_bars()
-    if recipe.cpu_threads:
-        torch.set_num_threads(recipe.cpu_threads)
+    prepare(recipe.cpu_threads)
     arguments = training_arguments(recipe, stage_of(out), measures=bool(data.held_out))
     refuse_split_groups(arguments)
     wait = arguments.distributed_state.wait_for_everyone
@@ -71,14 +67,14 @@ def _trained(
     executor: Executor,
     stage: Path,
 ) -> "Run":
-    from recode_models.policy.base_policy import load_policy, policy_revision, prefilled
+    from recode_models.policy.base_policy import load_policy, prefilled
     from recode_models.policy.record import keep_tables, write_record
     from recode_models.policy.trainer import build_trainer, prompts_wanted, rows, run
     from recode_models.trainers import save
 
     wait = arguments.distributed_state.wait_for_everyone
     model, tokenizer = load_policy(recipe, data, stage / f"{_key('base', recipe, data, scorer)}.journal", wait)
-    base = policy_revision(recipe, model)
+    base = base_revision(recipe.model, model)
     arguments.output_dir = str(stage / f"{_key('checkpoints', recipe, data, scorer, str(base))}.journal")
     data = _short_enough(recipe, data, tokenizer, model.config.get_text_config().max_position_embeddings, arguments)
     ask = {one.id: messages_of(one, data.prompt.template) for one in [*data.train, *data.held_out]}

@@ -11,7 +11,7 @@ from datasets import Dataset
 from transformers import PrinterCallback, set_seed
 from trl import GRPOConfig, GRPOTrainer
 
-from lcb_rb.errors import InputError, MissingExtraError
+from lcb_rb.errors import InputError
 from lcb_rb.metrics import summarise_passes
 from lcb_rb.progress import bar
 from lcb_rb.schema import PassAtK, Problem
@@ -23,7 +23,7 @@ from recode_models.policy.recipe import PolicyRecipe
 from recode_models.policy.reward_function import Attempt, CGReward
 from recode_models.policy.rewards import SCALES
 from recode_models.progress import MetricsLog, StepBar
-from recode_models.trainers import known_warnings, resumable
+from recode_models.trainers import adapters, known_warnings, resumable
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -35,7 +35,6 @@ PASS_RATE = "pass_rate"
 """The only metric that a checkpoint is chosen by: of held-out problems."""
 
 _OURS = {
-    "num_train_epochs": "it is read by us: every epoch is shuffled anew, in the data",
     "shuffle_dataset": "the data is shuffled by us, so that a resumed run sees the same order",
     "reward_weights": "set format_weight and process_weight",
     "multi_objective_aggregation": "set mode",
@@ -140,9 +139,9 @@ def training_arguments(recipe: PolicyRecipe, checkpoints: Path, *, measures: boo
     """
     given = dict(recipe.training)
     for name, fix in _OURS.items():
-        if name in given and name != "num_train_epochs":
+        if name in given:
             raise InputError(f"recipe, field 'training': {name} is not for the recipe: {fix}")
-    given.pop("num_train_epochs", None)
+    given.pop("num_train_epochs", None)  # it is read by us: every epoch is shuffled anew, in the data
     fields = {**_defaults(recipe, measures=measures), **given}
     if not measures:
         fields |= {"eval_strategy": "no", "load_best_model_at_end": False, "metric_for_best_model": None}
@@ -243,8 +242,6 @@ def build_trainer(
             f"{len(train)} prompts in all epochs, but one generation takes {wanted} "
             f"(generation_batch_size / num_generations); give more problems or epochs, or a smaller batch"
         )
-    if recipe.lora and getattr(arguments.distributed_state, "distributed_type", "") == "FSDP":
-        raise InputError("lora is not merged under FSDP; launch with a config of type MULTI_GPU, or leave lora out")
     with known_warnings():
         return PolicyTrainer(
             reward,
@@ -253,18 +250,8 @@ def build_trainer(
             train_dataset=train,
             eval_dataset=held_out,
             processing_class=tokenizer,
-            peft_config=_adapters(recipe) if recipe.lora else None,
+            peft_config=adapters(recipe.lora, arguments, task_type="CAUSAL_LM"),
         )
-
-
-def _adapters(recipe: PolicyRecipe) -> Any:
-    assert recipe.lora
-    try:
-        from peft import LoraConfig
-    except ImportError as error:
-        raise MissingExtraError("peft", "lora") from error
-    lora = recipe.lora
-    return LoraConfig(r=lora.r, lora_alpha=lora.alpha, target_modules=lora.target_modules, task_type="CAUSAL_LM")
 
 
 def run(trainer: PolicyTrainer, recipe: PolicyRecipe, reward: CGReward, stage: Path) -> Run:

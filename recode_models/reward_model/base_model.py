@@ -3,15 +3,13 @@
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from lcb_rb.errors import InputError, MissingExtraError
+from lcb_rb.errors import InputError
 from lcb_rb.schema import PreferencePair
 from lcb_rb.scorers.checks import understood
-from lcb_rb.scorers.loading import content_hash
 from recode_models.fresh import CHAT_TEMPLATE, PAD, make_model, train_tokenizer
 from recode_models.launch import say
-from recode_models.recipe import LoraRecipe
 from recode_models.reward_model.recipe import RewardRecipe
 
 if TYPE_CHECKING:
@@ -52,14 +50,6 @@ def load_base(
         say(f"{source.id} has no chat template; a plain one is used and saved with the model")
         tokenizer.chat_template = CHAT_TEMPLATE
     return _usable(model, tokenizer, pairs[0])
-
-
-def base_revision(recipe: RewardRecipe, model: "PreTrainedModel") -> str | None:
-    """Returns the commit on the Hub or the content hash of the model that is trained on; None for random weights."""
-    if recipe.model.id is None:
-        return None
-    directory = Path(recipe.model.id)
-    return content_hash(directory) if directory.is_dir() else getattr(model.config, "_commit_hash", None)
 
 
 def positions(model: "PreTrainedModel") -> int | None:
@@ -121,22 +111,3 @@ def switch_dropout_off(model: "PreTrainedModel") -> None:
         for name, value in vars(module).items():
             if isinstance(value, float) and ("dropout" in name or name.endswith("pdrop")):
                 setattr(module, name, 0.0)
-
-
-def adapters(recipe: LoraRecipe) -> Any:
-    """Returns peft's configuration: adapters, and a head that is trained and saved whole.
-
-    Raises:
-        MissingExtraError: peft is not installed.
-    """
-    try:
-        from peft import LoraConfig
-    except ImportError as error:
-        raise MissingExtraError("peft", "lora") from error
-    return LoraConfig(
-        r=recipe.r,
-        lora_alpha=recipe.alpha,
-        target_modules=recipe.target_modules,
-        task_type="SEQ_CLS",  # else the head is neither trained nor saved
-        modules_to_save=["score"],
-    )

@@ -11,8 +11,8 @@ import pyarrow.parquet as pq
 from lcb_rb.errors import InputError
 from lcb_rb.pairs import data_revision, pair_files, patterns_of, read_pairs
 from lcb_rb.schema import PairKind, PreferencePair
+from recode_models.contamination import Shared, by_id, by_words, in_order, refuse_shared
 from recode_models.launch import say
-from recode_models.reward_model.contamination import Shared, refuse_shared, shared_problems
 from recode_models.reward_model.recipe import VALIDATION, RewardRecipe
 
 Targets = tuple[float, float]
@@ -95,10 +95,30 @@ def read_data(recipe: RewardRecipe, pairs: str | Path, config: str, listing: Pat
     for entry in recipe.evaluation:
         elsewhere = located(entry.pairs, entry.config)
         held_out.append(_pair_set(elsewhere, entry.name, entry.split, list(PairKind), given=given))
-    shared = shared_problems(train.pairs, {found.name: found.pairs for found in held_out})
+    shared = _shared(train, held_out)
     if recipe.overlap == "refuse" or any(found.held_out == VALIDATION for found in shared):
-        refuse_shared(shared, place.name, listing)
+        refuse_shared(shared, place.name, listing, _fix(shared))
     return _without(shared, train, held_out)
+
+
+def _shared(train: PairSet, held_out: Sequence[PairSet]) -> list[Shared]:
+    """Returns the training problems that are also held out.
+
+    The validation split comes from the same problem set as the training pairs; there only ids count.
+    """
+    texts = {pair.problem_id: pair.problem for pair in train.pairs}
+    found = []
+    for part in held_out:
+        others = {pair.problem_id: pair.problem for pair in part.pairs}
+        found += by_id(texts, others, part.name)
+        found += [] if part.name == VALIDATION else by_words(texts, others, part.name)
+    return in_order(found)
+
+
+def _fix(shared: Sequence[Shared]) -> str:
+    if all(found.held_out == VALIDATION for found in shared):
+        return "build the pairs again, a problem belongs to one split"
+    return "build them with --exclude-problems, or set `overlap: drop` in the recipe"
 
 
 def located(place: str | Path, config: str) -> Located:

@@ -5,12 +5,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
-from lcb_rb.errors import InputError
 from lcb_rb.pairs import DEFAULT
 from lcb_rb.schema import PairKind, Record
-from recode_models.recipe import LoraRecipe, ModelRecipe, read_recipe
+from recode_models.recipe import LoraRecipe, ModelRecipe, changed_recipe, read_recipe
 
 RECIPES = Path(__file__).parents[1] / "recipes" / "reward"
 
@@ -88,10 +87,7 @@ def evaluated_on(recipe: RewardRecipe, more: Sequence[str]) -> RewardRecipe:
         InputError: two results would have one name.
     """
     entries = [*recipe.evaluation, *(Evaluated(pairs=pairs) for pairs in more)]
-    try:
-        return RewardRecipe.model_validate({**recipe.model_dump(), "evaluation": entries})
-    except ValidationError as error:
-        raise InputError(f"--evaluate: {error.errors()[0]['msg'].removeprefix('Value error, ')}") from error
+    return changed_recipe(RewardRecipe, {**recipe.model_dump(), "evaluation": entries}, "--evaluate")
 
 
 def load_recipe(name: str) -> RewardRecipe:

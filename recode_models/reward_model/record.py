@@ -1,7 +1,6 @@
 """What a training leaves beside the model: the record, the metrics and the plots."""
 
 from collections.abc import Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,14 +8,13 @@ from lcb_rb import __version__
 from lcb_rb.schema import Report
 from lcb_rb.writing import dump_json
 from recode_models.progress import shown
+from recode_models.records import versions
 from recode_models.reward_model.charts import draw
 from recode_models.reward_model.data import Data
 from recode_models.reward_model.recipe import RewardRecipe
 
 if TYPE_CHECKING:
     from recode_models.reward_model.train import Trained
-
-LIBRARIES = ("torch", "transformers", "trl", "accelerate")
 
 
 def write_record(
@@ -40,10 +38,9 @@ def write_record(
     examined = trained.examined
     assert examined
     place = data.train.place
-    libraries = (*LIBRARIES, "peft") if recipe.lora else LIBRARIES
     record = {
         "package_version": __version__,
-        "versions": {name: version(name) for name in libraries},
+        "versions": versions(lora=recipe.lora is not None),
         "recipe": recipe.model_dump(mode="json"),
         "base_revision": base,
         "data": place.name,

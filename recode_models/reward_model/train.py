@@ -13,7 +13,8 @@ from lcb_rb.pairs import DEFAULT
 from lcb_rb.schema import Accuracy
 from recode_models.failures import TrainingError
 from recode_models.launch import is_main, say, shared_stage, stage_of
-from recode_models.reward_model.base_model import base_revision, lengths, load_base, positions
+from recode_models.records import RECORD, base_revision
+from recode_models.reward_model.base_model import lengths, load_base, positions
 from recode_models.reward_model.data import Data, PairSet, chosen, fitting, order_by_length, read_data, shortest
 from recode_models.reward_model.recipe import VALIDATION, RewardRecipe
 
@@ -21,9 +22,6 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
     from recode_models.reward_model.examine import Examined
-
-RECORD = "recode.json"
-"""What made the model; also the sign that a directory was built by us."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,18 +61,14 @@ def train(recipe: RewardRecipe, pairs: str | Path, out: Path, config: str = DEFA
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     data = read_data(recipe, pairs, config, out.resolve().with_name(f"{out.resolve().name}.overlap.jsonl"))
     try:
-        import torch
-
         from recode_models.reward_model.record import write_record
         from recode_models.reward_model.trainer import build_trainer, run, training_arguments
-        from recode_models.trainers import save, silence_bars
+        from recode_models.trainers import prepare, save
     except ImportError as error:
         raise MissingExtraError(error.name or "trl", "models") from error
-    silence_bars()
-    if recipe.cpu_threads:
-        torch.set_num_threads(recipe.cpu_threads)
+    prepare(recipe.cpu_threads)
     model, tokenizer = load_base(recipe, data.train.pairs)
-    base = base_revision(recipe, model)
+    base = base_revision(recipe.model, model)
     checkpoints = stage_of(out) / f"{_run_key(recipe, data, base)}.journal"
     arguments = training_arguments(recipe, checkpoints, validates=data.validation is not None)
     short = _short_enough(recipe, data, tokenizer, shortest(arguments.max_length, positions(model)))

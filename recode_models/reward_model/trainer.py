@@ -16,12 +16,12 @@ from lcb_rb.progress import bar
 from recode_models.failures import TrainingError
 from recode_models.launch import is_main
 from recode_models.progress import EarlyStop, MetricsLog, StepBar
-from recode_models.reward_model.base_model import adapters, messages, switch_dropout_off
+from recode_models.reward_model.base_model import messages, switch_dropout_off
 from recode_models.reward_model.data import PairSet
 from recode_models.reward_model.evaluating import exact_metrics, two_columns
 from recode_models.reward_model.objective import ScoreCollator, ScoreTrainer
 from recode_models.reward_model.recipe import VALIDATION, RewardRecipe
-from recode_models.trainers import known_warnings, resumable
+from recode_models.trainers import adapters, known_warnings, resumable
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -104,8 +104,6 @@ def build_trainer(
         InputError: adapters are wanted where the launcher shards the model.
         MissingExtraError: adapters are wanted and peft is not installed.
     """
-    if recipe.lora and getattr(arguments.distributed_state, "distributed_type", "") == "FSDP":
-        raise InputError("lora is not merged under FSDP; launch with a config of type MULTI_GPU, or leave lora out")
     if arguments.disable_dropout:
         switch_dropout_off(model)
     evaluates = arguments.eval_strategy != "no" and held_out
@@ -119,7 +117,8 @@ def build_trainer(
             processing_class=tokenizer,
             compute_metrics=exact_metrics(held_out, recipe.objective) if evaluates else None,
             preprocess_logits_for_metrics=two_columns,
-            peft_config=adapters(recipe.lora) if recipe.lora else None,
+            # else the head is neither trained nor saved
+            peft_config=adapters(recipe.lora, arguments, task_type="SEQ_CLS", modules_to_save=["score"]),
         )
     if recipe.objective == "score":
         trainer.data_collator = ScoreCollator(trainer.data_collator)

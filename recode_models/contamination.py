@@ -6,10 +6,8 @@ from pathlib import Path
 
 from lcb_rb.errors import InputError
 from lcb_rb.overlap import near_duplicates
-from lcb_rb.schema import PreferencePair
 from lcb_rb.writing import dump_json, write_text
 from recode_models.launch import is_main
-from recode_models.reward_model.recipe import VALIDATION
 
 SHOWN = 3
 """Problems that an error names."""
@@ -33,21 +31,6 @@ class Shared:
         return f"{self.problem_id}{other}"
 
 
-def shared_problems(
-    training: Sequence[PreferencePair], held_out: Mapping[str, Sequence[PreferencePair]]
-) -> list[Shared]:
-    """Returns the training problems that are also held out.
-
-    The validation split comes from the same problem set as the training pairs; there only ids count.
-    """
-    texts = {pair.problem_id: pair.problem for pair in training}
-    found = []
-    for name, pairs in held_out.items():
-        others = {pair.problem_id: pair.problem for pair in pairs}
-        found += [*by_id(texts, others, name), *([] if name == VALIDATION else by_words(texts, others, name))]
-    return in_order(found)
-
-
 def by_id(ids: Collection[str], others: Collection[str], name: str) -> list[Shared]:
     """Returns the ids that are held out under a name."""
     return [Shared(key, name, key, 1.0) for key in {*ids} & {*others}]
@@ -66,14 +49,14 @@ def in_order(shared: Iterable[Shared]) -> list[Shared]:
     return [found[key] for key in sorted(found)]
 
 
-def refuse_shared(shared: Sequence[Shared], data: str, listing: Path, fix: str = "") -> None:
+def refuse_shared(shared: Sequence[Shared], data: str, listing: Path, fix: str) -> None:
     """Refuses to train on problems that are held out; a long list goes to a file.
 
     Args:
         shared: Those problems.
         data: Name of the training data.
         listing: File for the list.
-        fix: What to do; what holds for pairs when empty.
+        fix: What to do.
 
     Raises:
         InputError: there is at least one.
@@ -88,10 +71,4 @@ def refuse_shared(shared: Sequence[Shared], data: str, listing: Path, fix: str =
             write_text(listing, "".join(dump_json(asdict(found)) + "\n" for found in shared))
         told += f", ...; all in {listing}"
     what = f"{data}: {len(problems)} training problems are also in {names}: {told}"
-    raise InputError(f"{what}; {fix or _fix_of_pairs(names)}")
-
-
-def _fix_of_pairs(names: str) -> str:
-    if names == VALIDATION:
-        return "build the pairs again, a problem belongs to one split"
-    return "build them with --exclude-problems, or set `overlap: drop` in the recipe"
+    raise InputError(f"{what}; {fix}")
