@@ -11,6 +11,7 @@ import sys
 import pytest
 import yaml
 
+import trainings
 from factories import make_problem, needs, run_recode
 from recode_models.policy.recipe import RECIPES, PolicyRecipe, load_recipe
 
@@ -19,18 +20,7 @@ needs("torch", "trl")
 GROUP = 8
 RECIPE = {
     "cpu_threads": 1,
-    "model": {
-        "config": {
-            "model_type": "qwen2",
-            "hidden_size": 32,
-            "intermediate_size": 32,
-            "num_hidden_layers": 1,
-            "num_attention_heads": 2,
-            "num_key_value_heads": 1,
-            "max_position_embeddings": 64,
-        },
-        "vocab_size": 300,
-    },
+    "model": {"config": trainings.RECIPE["model"]["config"] | {"max_position_embeddings": 64}, "vocab_size": 300},
     "warm_start": {"samples": "micro", "epochs": 6, "learning_rate": 0.01, "batch_size": 32},
     "data": {"problems": ["micro"], "window": None, "prompt": "micro", "held_out": 0.02},
     "process": {"model": "length", "mu": 10.0, "sigma": 5.0},
@@ -182,7 +172,7 @@ def test_timings_samples_and_curves_lie_beside_the_policy(undisturbed):
         assert parts == pytest.approx(line["step_s"], abs=0.05)
         assert line["grading_s"] <= line["reward_s"]
     samples = [json.loads(line) for line in (out / "samples.jsonl").read_text().splitlines()]
-    assert {row["step"] for row in samples} <= set(range(1, 7))
+    assert {row["step"] for row in samples} == set(range(1, 7))
     assert all("<think>" in row["completion"] for row in samples)
     assert (out / "curves.png").read_bytes().startswith(b"\x89PNG")
 
@@ -242,6 +232,14 @@ def test_what_cannot_work_is_refused_in_a_line(changes, said, tmp_path):
     assert re.search(said, found.get("error", "")), found
     assert "\n" not in found["error"]
     assert not (tmp_path / "policy").exists()
+
+
+def test_a_problem_of_which_nothing_was_graded_is_counted_and_not_failed():
+    from recode_models.policy.reward_function import Attempt
+    from recode_models.policy.trainer import measured
+
+    found = measured([Attempt(name, passed, None, 5) for name, passed in [("a", True), ("a", None), ("b", None)]], 0)
+    assert (found.passes.value, found.passes.n_problems, found.passes.n_ungraded) == (1.0, 1, 2)
 
 
 def test_a_group_that_is_split_among_processes_is_refused(tmp_path):

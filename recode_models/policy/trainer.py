@@ -112,8 +112,10 @@ def measured(attempts: Sequence[Attempt], seed: int) -> Measured:
     if not graded:
         raise TrainingError("no completion on held-out problems could be graded; see `recode doctor --sandbox`")
     process = [one.process for one in attempts if one.process is not None]
+    passes = summarise_passes(graded, 1, seed=seed)
+    ungraded = sum(one.passed is None for one in attempts)  # also where none of a problem could be graded
     return Measured(
-        summarise_passes(graded, 1, seed=seed),
+        passes.model_copy(update={"n_ungraded": ungraded}),
         math.fsum(process) / len(process) if process else None,
         math.fsum(one.length for one in attempts) / len(attempts),
     )
