@@ -30,8 +30,10 @@ from recode_models.policy.rewards import Gate, Parts, Rule
 
 RUNNER = Path(__file__).with_name("policy_tests.py")
 """What the fresh interpreter runs."""
-GATES: dict[str, Gate] = {"ours": "strict", "ours, no gate": "none"}
+GATES: dict[str, Gate] = {"ours": "strict", "ours, calibrated": "strict", "ours, no gate": "none"}
 """Of `CGReward`; without a gate, every reasoning is scored."""
+CALIBRATED = "ours, calibrated"
+"""With `grading.calibrate`: the problems of LiveCodeBench have no reference solution, accepted samples stand in."""
 STOPS = {"straightforward": False, "straightforward, stops": True}
 """Whether the straightforward way leaves out the tests behind the first that fails."""
 SLACK_S = 5.0
@@ -83,9 +85,11 @@ def _completion(sample: Sample) -> str:
 def ours(job: Row) -> Callable[[Sequence[Attempt]], Row]:
     """Returns our reward of a batch; graders and reward model are there, as after the first step of a training."""
     scorer = open_process(ProcessRecipe(model=job["model"]))
-    executor = Executor(job["workers"], limits=Limits(cpu_s=job["timeout_s"]))
+    calibrate = job["system"] == CALIBRATED
+    executor = Executor(job["workers"], limits=Limits(cpu_s=job["timeout_s"]), calibrate=calibrate)
     atexit.register(executor.close)
     known = {one.problem.id: one.problem for batch in batches(job) for one in batch}
+    known = with_references(known, job) if calibrate else known
     rule, grader = Rule(GATES[job["system"]]), BatchGrader(executor, 3600.0)
     reward = CGReward(known, rule, job["group"], grader, scorer, watched=job["watched"], max_failed_share=1.0)
 
@@ -99,6 +103,18 @@ def ours(job: Row) -> Callable[[Sequence[Attempt]], Row]:
         return {"grading_s": spent.grading_s, "scoring_s": spent.scoring_s, "scored": spent.scored, "values": values}
 
     return step
+
+
+def with_references(problems: dict[str, Problem], job: Row) -> dict[str, Problem]:
+    """Returns the problems, those of which a sample passes with that in the place of a reference solution."""
+    samples = read_samples([Path(path) for path in job["generations"]], problems).samples
+    found = dict(problems)
+    with Executor(job["workers"], limits=Limits(cpu_s=job["timeout_s"])) as executor:
+        for one in samples:
+            problem = found.get(one.problem_id)
+            if problem and one.passed and not problem.reference_solution and executor.grade(problem, one.code).passed:
+                found[problem.id] = problem.model_copy(update={"reference_solution": one.code})
+    return found
 
 
 def _ids(batch: Sequence[Attempt]) -> list[list[int]]:

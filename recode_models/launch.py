@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from lcb_rb import progress
+from lcb_rb.errors import InputError
 from lcb_rb.writing import staged_directory
 
 
@@ -36,7 +37,7 @@ def shared_stage(out: Path, marker: str, wait: Callable[[], None]) -> Iterator[P
         wait: Returns when all processes have called it.
 
     Raises:
-        InputError: `out` cannot be made.
+        InputError: `out` cannot be made, or not all processes see it.
     """
     if is_main():
         with staged_directory(out, marker) as stage:
@@ -44,4 +45,7 @@ def shared_stage(out: Path, marker: str, wait: Callable[[], None]) -> Iterator[P
             yield stage
     else:
         wait()
-        yield stage_of(out)
+        stage = stage_of(out)
+        if not stage.is_dir():
+            raise InputError(f"{stage} is not seen by process {os.environ['RANK']}; all machines must share its disk")
+        yield stage

@@ -3,20 +3,30 @@
 import json
 import urllib.request
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 from safetensors.numpy import save_file
 
 from builders.card import CARD, render_card
-from factories import make_pair
+from factories import make_pair, make_problem
 from hub import HubServer
 from lcb_rb.pairs import write_pairs
-from lcb_rb.schema import PreferencePair
+from lcb_rb.schema import Isolation, PreferencePair
 
 FIELDS = (
     "longer longer_share n_pairs n_after n_samples n_used grades models inputs drops command".split()  # noqa: SIM905
 )
 OWNER = "hf_owner"
+SMALL = {
+    "model_type": "qwen2",
+    "hidden_size": 16,
+    "intermediate_size": 16,
+    "num_hidden_layers": 1,
+    "num_attention_heads": 2,
+    "num_key_value_heads": 1,
+    "max_position_embeddings": 512,
+}
 
 
 def make_dataset(directory: Path, *, n_pairs: int = 3, note: str = "x") -> Path:
@@ -74,3 +84,39 @@ def _get(url: str, token: str | None) -> bytes:
     with opener.open(urllib.request.Request(url, headers=headers), timeout=60) as response:
         data: bytes = response.read()
     return data
+
+
+def make_policy(directory: Path) -> Path:
+    """A tiny policy with random weights, and the record that a training leaves, of one that never was.
+
+    Its recipe names the problems by their absolute path, as the command line may.
+    """
+    from lcb_rb.metrics import summarise_passes
+    from recode_models import fresh
+    from recode_models.policy.completions import TAGS
+    from recode_models.policy.data import read_data
+    from recode_models.policy.process import open_process
+    from recode_models.policy.recipe import PolicyRecipe
+    from recode_models.policy.record import write_record
+
+    rows = [make_problem(f"p{index}", statement=f"Print number {index}.").model_dump_json() for index in range(20)]
+    problems = directory.with_name("problems.jsonl")
+    problems.write_text("\n".join(rows) + "\n", encoding="utf-8")
+    recipe = PolicyRecipe.model_validate(
+        {
+            "model": {"config": SMALL},
+            "data": {"problems": [str(problems)], "held_out": 0.3},
+            "process": {"model": "length", "mu": 10.0, "sigma": 5.0},
+            "training": {"max_completion_length": 8},
+        }
+    )
+    data = read_data(recipe.data, recipe.seed, directory.with_name("overlap.jsonl"))
+    assert recipe.model.config and recipe.process
+    texts = [problem.statement for problem in data.train]
+    for saved in fresh.make_policy(recipe.model.config, texts, 300, TAGS, recipe.seed):
+        saved.save_pretrained(directory)
+    passed = {problem.id: [True, False] for problem in data.held_out}
+    measured = SimpleNamespace(passes=summarise_passes(passed, 1), process=0.25, length=7.5)
+    run = SimpleNamespace(steps=4, best_step=2, before=measured, after=measured, log=[{"step": 1, "alarm/hack": 1.0}])
+    write_record(directory, recipe, data, open_process(recipe.process), Isolation.FULL, run, None)  # type: ignore[arg-type]  # importing the trainer takes 15 s
+    return directory

@@ -64,6 +64,20 @@ def test_a_model_without_a_report_has_a_card_and_no_results(model, tmp_path):
     assert "None yet" in text and "torch 2.13.0" in text and "8 of 9 pairs" in text and "d" * 64 in text
 
 
+def test_the_card_is_the_golden_one(model, tmp_path, golden):
+    add_report(model)
+    golden("card_reward.md", made(model, tmp_path)[CARD])
+
+
+def test_base_and_data_on_the_hub_are_named_at_their_commits(model, tmp_path):
+    record = json.loads((model / RECORD).read_text())
+    on_hub = {"recipe": {"model": {"id": "owner/base"}}, "base_revision": COMMIT, "data": "owner/pairs"}
+    (model / RECORD).write_text(json.dumps({**record, **on_hub, "data_revision": COMMIT}))
+    fields, text = split_card(made(model, tmp_path)[CARD], Path(CARD))
+    assert (fields["base_model"], fields["datasets"]) == ("owner/base", ["owner/pairs"])
+    assert f"From `owner/base` at commit `{COMMIT}`" in text
+
+
 def test_a_report_on_the_hubs_natural_pairs_is_a_result(model, tmp_path):
     add_report(model)
     found = made(model, tmp_path)

@@ -163,6 +163,14 @@ def test_the_record_says_what_was_done_with_what(undisturbed):
     assert str(undisturbed[0].parent) not in json.dumps(record)
 
 
+def test_what_was_trained_can_be_published(undisturbed, tmp_path):
+    from lcb_rb.hub.files import files_of
+    from lcb_rb.hub.model_card import model_files
+
+    found = model_files(undisturbed[0], files_of(undisturbed[0]), "me/policy", tmp_path)
+    assert "| after, step" in found["README.md"].read_text()
+
+
 def test_timings_samples_and_curves_lie_beside_the_policy(undisturbed):
     out = undisturbed[0]
     timings = [json.loads(line) for line in (out / "timings.jsonl").read_text().splitlines()]
@@ -223,6 +231,7 @@ def test_a_killed_run_goes_on_to_the_same_policy(undisturbed, tmp_path):
             {"warm_start": None, "training": {"max_steps": -1, "num_train_epochs": 1.5}},
             "num_train_epochs 1.5 is no whole number",
         ),
+        ({"warm_start": None, "data": RECIPE["data"] | {"max_prompt_tokens": 3}}, "every prompt has more than 3 tokens; raise"),
         ({"warm_start": RECIPE["warm_start"] | {"epochs": 1, "least_pass_rate": 0.9}}, "less than 0.9: there is too"),
     ],
     ids=lambda value: None if isinstance(value, dict) else value[:20],
@@ -240,6 +249,18 @@ def test_a_problem_of_which_nothing_was_graded_is_counted_and_not_failed():
 
     found = measured([Attempt(name, passed, None, 5) for name, passed in [("a", True), ("a", None), ("b", None)]], 0)
     assert (found.passes.value, found.passes.n_problems, found.passes.n_ungraded) == (1.0, 1, 2)
+
+
+def test_a_process_that_does_not_see_the_directory_of_the_others_says_so(tmp_path, monkeypatch):
+    from lcb_rb.errors import InputError
+    from recode_models.launch import shared_stage
+
+    monkeypatch.setenv("RANK", "1")
+    with (
+        pytest.raises(InputError, match=r"\.policy\.partial is not seen by process 1; all machines must share"),
+        shared_stage(tmp_path / "policy", "recode.json", lambda: None),
+    ):
+        pass
 
 
 def test_a_group_that_is_split_among_processes_is_refused(tmp_path):

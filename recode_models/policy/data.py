@@ -1,7 +1,7 @@
 """What a policy is trained and measured on: read, pinned, and checked before any model is loaded."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from lcb_rb.schema import Problem
@@ -31,6 +31,8 @@ class Counts:
     """Dropped from training by `solved`."""
     too_often_solved: int
     """Dropped from training by `solved`."""
+    prompt_too_long: int
+    """Dropped by `max_prompt_tokens`."""
     train: int
     """Kept."""
     held_out: int
@@ -75,13 +77,19 @@ class PolicyData:
         """Returns the training problems of all epochs in the order of the recipe."""
         return order(self.train, epochs, self.seed, self.how, self.rates)
 
+    def without_long(self, train: list[Problem], held_out: list[Problem]) -> "PolicyData":
+        """Returns the data with the problems whose prompts are short enough, the others counted."""
+        lost = len(self.train) + len(self.held_out) - len(train) - len(held_out)
+        counts = replace(self.counts, prompt_too_long=lost, train=len(train), held_out=len(held_out))
+        return replace(self, train=train, held_out=held_out, counts=counts)
+
     def record(self) -> dict[str, object]:
         """Returns names, revisions, counts and the prompt, as JSON."""
         sources, evaluation = (
             [{"name": source.name, "revision": source.revision, "problems": len(source.problems)} for source in part]
             for part in (self.sources, self.evaluation)
         )
-        prompt = {"name": self.prompt.name, "sha256": self.prompt.sha256}
+        prompt = {"name": self.prompt.name, "sha256": self.prompt.sha256, "template": self.prompt.template}
         return {"sources": sources, "evaluation": evaluation, "counts": asdict(self.counts), "prompt": prompt}
 
 
@@ -113,6 +121,7 @@ def read_data(recipe: DataRecipe, seed: int, listing: Path) -> PolicyData:
         **evaluated,
         **filtered,
         like_training=moved,
+        prompt_too_long=0,  # the policy's tokenizer will tell
         train=len(train),
         held_out=len(held_out),
     )

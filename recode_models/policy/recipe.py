@@ -77,6 +77,8 @@ class GradingRecipe(Record):
     """Graders of this machine, over all its processes; its own choice when None."""
     cpu_s: float = Field(default=6.0, gt=0)
     """CPU time of one test, seconds."""
+    calibrate: bool = False
+    """Lower `cpu_s` to ten times what a problem's reference solution needs, and at least 0.5 s, where it has one."""
     deadline_s: float = Field(default=300.0, gt=0)
     """Wall time of one batch, seconds; what is not graded by then is ungraded."""
     max_ungraded_share: float = Field(default=0.05, ge=0, le=1)

@@ -4,7 +4,6 @@ import hashlib
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -123,7 +122,8 @@ def _executor(recipe: PolicyRecipe) -> Iterator[Executor]:
     shares = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
     workers = max((recipe.grading.workers or default_workers()) // shares, 1)
     least = Isolation.RLIMITS_ONLY if recipe.grading.allow_weak_isolation else Isolation.NO_NAMESPACES
-    with Executor(workers, limits=Limits(cpu_s=recipe.grading.cpu_s), least=least) as executor:
+    limits = Limits(cpu_s=recipe.grading.cpu_s)
+    with Executor(workers, limits=limits, least=least, calibrate=recipe.grading.calibrate) as executor:
         yield executor
 
 
@@ -139,13 +139,13 @@ def _short_enough(
 
     room = None if positions is None else positions - arguments.max_completion_length
     limit = recipe.data.max_prompt_tokens
-    kept = [fitting(part, tokenizer, data, limit, room) for part in (data.train, data.held_out)]
-    lost = len(data.train) + len(data.held_out) - len(kept[0]) - len(kept[1])
-    if lost:
-        say(f"left out {lost} problems whose prompt has more than {limit} tokens")
-    if not kept[0] or (data.held_out and not kept[1]):
+    train, held_out = (fitting(part, tokenizer, data, limit, room) for part in (data.train, data.held_out))
+    if not train or (data.held_out and not held_out):
         raise InputError(f"every prompt has more than {limit} tokens; raise data.max_prompt_tokens")
-    return replace(data, train=kept[0], held_out=kept[1])
+    short = data.without_long(train, held_out)
+    if short.counts.prompt_too_long:
+        say(f"left out {short.counts.prompt_too_long} problems whose prompt has more than {limit} tokens")
+    return short
 
 
 def _epochs(recipe: PolicyRecipe, prompts: int, problems: int) -> int:

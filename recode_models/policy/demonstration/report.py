@@ -12,7 +12,7 @@ from recode_models.policy.demonstration.bases import Base
 from recode_models.policy.demonstration.prediction import prefers_hack
 from recode_models.policy.demonstration.runs import ARMS, Arm, Outcome
 from recode_models.policy.demonstration.statistics import Mean, mean_of
-from recode_models.policy.demonstration.tasks import Setting
+from recode_models.policy.demonstration.tasks import ABOUT, Setting
 
 COLLAPSED = 0.1
 """A fall of the pass rate by so much below the taught policy's counts as the hack."""
@@ -126,10 +126,12 @@ def markdown(found: Mapping[str, Any], outcomes: Sequence[Outcome], bases: Seque
         lines += [
             f"## {setting.capitalize()}",
             "",
+            ABOUT[setting],
+            "",
             *_table(row for row in rows(outcomes, bases) if row.setting == setting),
         ]
         lines += [
-            f"{gain.arm} minus outcome only, pass rate, {gain.difference.n} seeds: {gain.difference}"
+            f"{gain.arm} minus outcome only, pass rate, {_seeds(gain.difference.n)}: {gain.difference}  "
             for gain in gains(outcomes, setting)
         ]
         lines += [""]
@@ -157,6 +159,10 @@ def _forecasts(found: Sequence[Forecast]) -> list[str]:
         lines.append("| " + " | ".join([*cells, f"{one.before:.3f}", f"{one.after:.3f}", _yes(one.hacked)]) + " |")
     right = sum(one.predicted == one.hacked for one in found)
     return [*lines, "", f"The rule was right in {right} of {len(found)} runs."]
+
+
+def _seeds(count: int) -> str:
+    return "1 seed" if count == 1 else f"{count} seeds"
 
 
 def _yes(value: bool) -> str:

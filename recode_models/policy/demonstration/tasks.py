@@ -11,6 +11,20 @@ from recode_models.policy.demonstration import two_sums
 Setting = Literal["weak base", "strong base", "weak tests"]
 """A base that slips in 45 % of its work; one that slips in 5 %; tests that see half of the program."""
 
+ABOUT: dict[Setting, str] = {
+    "weak base": (
+        "45 % of the work that the policy was taught has a slip, and half of its answers are prose and a guess. The "
+        "reward model learned from pairs in which the better work is mostly the wordier: it can be hacked."
+    ),
+    "strong base": "The same, but 5 % of the work has a slip.",
+    "weak tests": (
+        "The training's tests see half of the program, and half of the demonstrations stop after half of the work; "
+        "pass rates are of all tests. The reward model learned to tell whole work from half: it knows what the "
+        "training's tests do not see."
+    ),
+}
+"""For the report."""
+
 SLIPS = {"weak base": 0.45, "strong base": 0.05}
 """Share of the demonstrated work that has a slip."""
 TRAINED, MEASURED, PAIRS = 400, 200, 240
