@@ -33,7 +33,7 @@ RUNNER = Path(__file__).with_name("policy_tests.py")
 GATES: dict[str, Gate] = {"ours": "strict", "ours, calibrated": "strict", "ours, no gate": "none"}
 """Of `CGReward`; without a gate, every reasoning is scored."""
 CALIBRATED = "ours, calibrated"
-"""With `grading.calibrate`: the problems of LiveCodeBench have no reference solution, accepted samples stand in."""
+"""With `grading.calibrate`; for problems without a reference solution, an accepted sample stands in."""
 STOPS = {"straightforward": False, "straightforward, stops": True}
 """Whether the straightforward way leaves out the tests behind the first that fails."""
 SLACK_S = 5.0
