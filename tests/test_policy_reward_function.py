@@ -88,7 +88,6 @@ def call(reward, completions, problem="double", **columns):
             completions=completions,
             completion_ids=ids,
             problem_id=[problem] * len(completions),
-            trainer_state=None,
             **columns,
         )
     )
@@ -151,13 +150,51 @@ def test_instruments_that_fail_give_none_and_change_nobody_else():
 
 
 def test_too_many_failures_end_the_run_and_say_why():
-    reward = reward_of(Judge(), max_failed_share=0.05)
-    call(reward, [written("a", "right")] * 76)
-    call(reward, [written("a", "broken"), *[written("a", "right")] * 3])
+    reward = reward_of(Judge(), Reader(), max_failed_share=0.05)
+    call(reward, [written("a", "right")] * 188)
+    call(reward, [written("a", "broken")] * 8)
     with pytest.raises(
-        TrainingError, match=r"5 of the last 84 .* more than 5%; most often: .*OSError: the disk is full"
+        TrainingError, match=r"12 of the last 200 .* more than 5%; most often: .*the disk is full; see `recode doctor"
     ):
-        call(reward, [written("a", "broken")] * 4)
+        call(reward, [written("unreadable", "right")] * 4)  # the cause is that of the batch before
+
+
+def test_one_failure_in_a_small_batch_is_borne_and_half_of_it_is_not():
+    reward = reward_of(Judge(), max_failed_share=0.05)
+    call(reward, [written("a", "broken"), *[written("a", "right")] * 7], held_out=[True] * 8)
+    call(reward, [written("a", "broken"), *[written("a", "right")] * 7])
+    with pytest.raises(TrainingError, match="5 of the last 16"):
+        call(reward, [written("a", "broken")] * 4 + [written("a", "right")] * 4)
+
+
+def test_failures_of_long_ago_are_forgotten_and_measuring_counts_apart():
+    reward = reward_of(Judge(), max_failed_share=0.05)
+    call(reward, [written("a", "broken")] * 24 + [written("a", "right")] * 488)
+    call(reward, [written("a", "right")] * 512)
+    call(reward, [written("a", "broken")] * 24 + [written("a", "right")] * 488)
+    with pytest.raises(TrainingError, match="8 of the last 8"):
+        call(reward, [written("a", "broken")] * 8, held_out=[True] * 8)
+
+
+def test_what_is_watched_stands_for_all_that_failed_however_alike_it_is():
+    """28 of 32 failed completions are the same good-looking text: what a policy writes that is hacking."""
+    batch = [written("a" * 9, "wrong")] * 28 + [written("a", f"wrong{n}") for n in range(4)]
+    reward = reward_of(Judge(), Reader(), watched=8)
+    found = []
+    for step in range(40):
+        state = type("State", (), {"global_step": step})
+        _, metrics, _ = call(reward, batch, trainer_state=state)
+        found.append(metrics["cg/process_all"])
+    assert sum(found) / len(found) == pytest.approx((28 * 0.9 + 4 * 0.1) / 32, abs=0.05)
+    assert len(set(found)) > 1  # another draw in each step
+
+
+def test_without_weight_the_watched_stand_for_all():
+    batch = [written("a" * 9, "right")] * 2 + [written("a", "wrong")] * 6
+    reward = reward_of(Judge(), Reader(), watched=8, rule=Rule(process_weight=0.0))
+    assert call(reward, batch)[1]["cg/process_all"] == pytest.approx((2 * 0.9 + 6 * 0.1) / 8)
+    few = reward_of(Judge(), Reader(), watched=1, rule=Rule(process_weight=0.0))
+    assert call(few, batch)[1]["cg/process_all"] in (pytest.approx(0.9), pytest.approx(0.1))
 
 
 def test_what_is_late_is_ungraded_and_the_others_are_kept():
@@ -208,11 +245,14 @@ def test_the_reward_model_runs_in_another_thread_than_the_event_loop():
 def test_held_out_problems_are_recorded_and_wholly_scored():
     reward = reward_of(Judge(), Reader())
     values, metrics, _ = call(
-        reward, [written("abcde", "right"), written("ab", "wrong"), written("a", "ungraded")], held_out=[True] * 3
+        reward,
+        [written("abcde", "right"), written("ab", "wrong"), written("a", "ungraded"), "no tags"],
+        held_out=[True] * 4,
     )
-    assert values == [2.5, 1.0, None]
+    assert values == [2.5, 1.0, None, 0.0]
     assert metrics == {}
-    assert [(one.passed, one.process) for one in reward.attempts] == [(True, 0.5), (False, 0.2), (None, None)]
+    found = [(one.passed, one.process) for one in reward.attempts]
+    assert found == [(True, 0.5), (False, 0.2), (None, None), (False, None)]
 
 
 def test_the_telling_samples_are_shown():

@@ -3,7 +3,6 @@
 import asyncio
 import hashlib
 import time
-from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -12,16 +11,11 @@ from typing import Any
 from lcb_rb.pairs import problem_text
 from lcb_rb.schema import Problem
 from lcb_rb.scorers.base import Item, Scorer
-from recode_models.failures import TrainingError
 from recode_models.policy.completions import Completion, Written, read_completion
 from recode_models.policy.grading import BatchGrader, Grade
+from recode_models.policy.instruments import Failures
 from recode_models.policy.rewards import Parts, Rule, Values, signals
 from recode_models.policy.statistics import Rewarded, batch_metrics
-
-RECENT = 10
-"""Batches over which failures of the instruments are counted."""
-MESSAGE = 200
-"""Characters of a cause that an error shows."""
 
 LogMetric = Callable[[str, float], None]
 LogExtra = Callable[[str, list[Any]], None]
@@ -53,6 +47,7 @@ class Attempt:
     passed: bool | None
     """None when ungraded."""
     process: float | None
+    """None where it was not scored or the format is not kept."""
     length: int
     """Tokens."""
 
@@ -86,7 +81,7 @@ class CGReward:
             group: Completions of one prompt.
             grader: Runs the code.
             scorer: Gives process rewards in [0, 1]; None for format and outcome only.
-            watched: Failed completions a batch that are scored all the same, for the log.
+            watched: Failed completions a batch that are scored all the same, for the log; drawn anew in each step.
             waves: Parts of a batch; one is scored while the next ones are still being graded.
             prefilled: Whether prompts end in `<think>`.
             max_failed_share: Share of completions that may be ungraded or unscored.
@@ -97,8 +92,8 @@ class CGReward:
         self._rule = rule if scorer else replace(rule, process_weight=0.0)
         self._grader, self._scorer = grader, scorer
         self._watched, self._waves, self._prefilled = watched, waves, prefilled
-        self._max_failed_share, self._seed = max_failed_share, seed
-        self._failed: deque[tuple[int, int]] = deque(maxlen=RECENT)
+        self._seed = seed
+        self._failures = {measuring: Failures(max_failed_share) for measuring in (False, True)}
         self.spent: list[Spent] = []
         """Of every batch so far; whoever reads it may clear it."""
         self.attempts: list[Attempt] = []
@@ -115,6 +110,7 @@ class CGReward:
         held_out: Sequence[bool] = (),
         log_metric: LogMetric | None = None,
         log_extra: LogExtra | None = None,
+        trainer_state: Any = None,
         **columns: Any,
     ) -> Values:
         """Returns one number a completion, None for what could not be graded or scored.
@@ -126,7 +122,8 @@ class CGReward:
         written = [read_completion(completion, prefilled=self._prefilled) for completion in completions]
         problems = [self._problems[name] for name in problem_id]
         measuring = any(held_out)
-        grades, process, grading_s, scoring_s = await self._measured(problems, written, everything=measuring)
+        draw = f"{self._seed} {getattr(trainer_state, 'global_step', 0)}"
+        grades, process, grading_s, scoring_s = await self._measured(problems, written, draw, everything=measuring)
         parts = [
             Parts(float(text.well_formed), grade.outcome, _process(text, score, self._scorer), grade.pass_rate)
             for text, grade, score in zip(written, grades, process, strict=True)
@@ -136,7 +133,7 @@ class CGReward:
             Rewarded(*row)
             for row in zip(problem_id, parts, values, (grade.verdict for grade in grades), completion_ids, strict=True)
         ]
-        self._keep_count(grades, values)
+        self._failures[measuring].add(grades, values)
         scored = sum(score is not None for score in process)
         end = time.monotonic()
         self.spent.append(Spent(grading_s, scoring_s, end - start, end, len(grades), scored))
@@ -153,7 +150,7 @@ class CGReward:
         return values
 
     async def _measured(
-        self, problems: Sequence[Problem], written: Sequence[Written], *, everything: bool
+        self, problems: Sequence[Problem], written: Sequence[Written], draw: str, *, everything: bool
     ) -> tuple[list[Grade], list[float | None], float, float]:
         """Returns grades and process scores, wave after wave, and the seconds that both took.
 
@@ -170,7 +167,7 @@ class CGReward:
             for at in range(0, len(written), size):
                 found = await batch.part(at, at + size)
                 grades += found
-                items = self._items(problems, written, found, at, everything=everything)
+                items = self._items(problems, written, found, at, draw, everything=everything)
                 scores.append(loop.run_in_executor(thread, self._scored, items))
             grading_s = time.monotonic() - start
             done = await asyncio.gather(*scores)
@@ -182,6 +179,7 @@ class CGReward:
         written: Sequence[Written],
         grades: Sequence[Grade],
         start: int,
+        draw: str,
         *,
         everything: bool,
     ) -> list[Item | None]:
@@ -195,7 +193,7 @@ class CGReward:
                 wanted.add(index)
             else:
                 others.append(index)
-        others.sort(key=lambda index: self._draw(written[start + index].text))
+        others.sort(key=lambda index: hashlib.sha256(f"{draw} {start + index}".encode()).digest())
         wanted |= set(others[: -(-self._watched // self._waves)])
         return [
             Item(problems[start + index].id, problem_text(problems[start + index]), written[start + index].reasoning)
@@ -210,23 +208,6 @@ class CGReward:
         asked = [item for item in items if item]
         found = iter(self._scorer.score(asked) if self._scorer and asked else [])
         return [next(found) if item else None for item in items], time.monotonic() - start
-
-    def _draw(self, text: str) -> str:
-        return hashlib.sha256(f"{self._seed}\0{text}".encode()).hexdigest()
-
-    def _keep_count(self, grades: Sequence[Grade], values: Values) -> None:
-        """Ends the run where the instruments fail too often; a few failures only cost their completions."""
-        self._failed.append((len(values), sum(value is None for value in values)))
-        n, failed = (sum(column) for column in zip(*self._failed, strict=True))
-        if failed <= self._max_failed_share * n:
-            return
-        causes = Counter(grade.message for grade in grades if grade.outcome is None)
-        fix = "see `recode doctor --sandbox`" if causes else "score some texts with `recode score` to see why"
-        cause = causes.most_common(1)[0][0] if causes else "the reward model gave no score"
-        raise TrainingError(
-            f"{failed} of the last {n} completions could not be graded or scored, more than "
-            f"{self._max_failed_share:.0%}; most often: {cause[:MESSAGE]}; {fix}"
-        )
 
 
 def telling(batch: Sequence[Rewarded], written: Sequence[Written]) -> list[dict[str, Any]]:
@@ -258,4 +239,5 @@ def _process(text: Written, score: float | None, scorer: Scorer | None) -> float
 
 def _attempt(one: Rewarded) -> Attempt:
     outcome = one.parts.outcome
-    return Attempt(one.problem_id, None if outcome is None else outcome == 1, one.parts.process, len(one.tokens))
+    process = one.parts.process if one.parts.format else None  # as in what is logged of a step
+    return Attempt(one.problem_id, None if outcome is None else outcome == 1, process, len(one.tokens))

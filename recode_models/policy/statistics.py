@@ -45,7 +45,7 @@ def batch_metrics(batch: Sequence[Rewarded], rule: Rule, group: int) -> dict[str
         "gate_open": _mean(opening for one in parts if (opening := rule.opening(one)) is not None),
         "process_accepted": _mean(accepted),
         "process_failed": _mean(failed),
-        "process_all": _overall([one.outcome for one in parts if one.format], accepted, failed),
+        "process_all": _overall(parts, rule),
         "reward": _mean(reward for one in parts if (reward := rule.reward(one)) is not None),
         "ungraded": _mean(one.outcome is None for one in parts),
         "unscored": _mean(one.outcome is not None and rule.reward(one) is None for one in parts),
@@ -68,14 +68,21 @@ def _mean(values: Iterable[float]) -> float | None:
     return fmean(known) if known else None
 
 
-def _overall(outcomes: Iterable[float | None], accepted: Sequence[float], failed: Sequence[float]) -> float | None:
-    """Returns the mean process score over completions, as if all of the failed ones had been scored."""
-    rate = _mean(outcome for outcome in outcomes if outcome is not None)
-    if rate is None:
-        return None
-    if (rate and not accepted) or (rate < 1 and not failed):
-        return None
-    return rate * fmean(accepted or [0.0]) + (1 - rate) * fmean(failed or [0.0])
+def _overall(parts: Sequence[Parts], rule: Rule) -> float | None:
+    """Returns the mean process score over completions, as if all had been scored.
+
+    Behind a closed gate only a few are: their mean stands for all of those.
+    """
+    formed = [one for one in parts if one.format and one.outcome is not None]
+    counted = [bool(rule.process_weight and rule.opening(one)) for one in formed]
+    total = 0.0
+    for paid in set(counted):
+        members = [one for one, open_ in zip(formed, counted, strict=True) if open_ is paid]
+        mean = _mean(one.process for one in members if one.process is not None)
+        if mean is None:
+            return None
+        total += mean * len(members) / len(formed)
+    return total if formed else None
 
 
 def _groups(parts: Sequence[Parts], group: int) -> dict[str, float | None]:
