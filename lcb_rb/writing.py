@@ -61,12 +61,18 @@ def require_writable(path: Path) -> None:
 
 
 @contextmanager
-def staged_directory(out: Path, marker: str) -> Iterator[Path]:
+def staged_directory(out: Path, marker: str, *, keeps_work: bool = False) -> Iterator[Path]:
     """Yields a directory beside `out` that takes its place when the block ends without an error.
 
     The stage outlives a kill: what is named `*.journal` in it is kept for the rerun and removed at the end. An `out`
     that exists is replaced only when it is empty or holds the file `marker`, the sign that the same command built it,
     and nothing hidden (a clone's .git).
+
+    Args:
+        out: What is made.
+        marker: The file that says who built it.
+        keeps_work: Whether journals outlive an InputError, too: where they hold hours of work, a rerun with a mistake
+            must not cost them.
 
     Raises:
         InputError: `out` holds something else, cannot be written, or another process is writing it.
@@ -85,11 +91,9 @@ def staged_directory(out: Path, marker: str) -> Iterator[Path]:
         _clear(stage, journals=False)
         try:
             yield stage
-        except InputError:  # the same request would fail again
-            _clear(stage, journals=True)
-            _abandon(stage)
-            raise
-        except BaseException:
+        except BaseException as error:
+            if isinstance(error, InputError) and not keeps_work:  # the same request would fail again
+                _clear(stage, journals=True)
             _abandon(stage)
             raise
         _clear(stage, journals=True)

@@ -15,6 +15,11 @@ def is_main() -> bool:
     return os.environ.get("RANK", "0") == "0"
 
 
+def processes() -> int:
+    """Returns how many processes the run has, over all machines."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
 def say(message: str) -> None:
     """Prints one line for the person who waits, once for all processes."""
     if is_main():
@@ -31,6 +36,8 @@ def stage_of(out: Path) -> Path:
 def shared_stage(out: Path, marker: str, wait: Callable[[], None]) -> Iterator[Path]:
     """Yields the stage of a directory to every process; the main one holds it and puts it in place.
 
+    Checkpoints in it are lost only when the block ends well.
+
     Args:
         out: What is made.
         marker: The file that says who built it.
@@ -40,7 +47,7 @@ def shared_stage(out: Path, marker: str, wait: Callable[[], None]) -> Iterator[P
         InputError: `out` cannot be made, or not all processes see it.
     """
     if is_main():
-        with staged_directory(out, marker) as stage:
+        with staged_directory(out, marker, keeps_work=True) as stage:
             wait()
             yield stage
     else:

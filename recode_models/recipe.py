@@ -1,15 +1,44 @@
 """What recipes of reward models and of policies share: the model, its adapters, and how a YAML file is read."""
 
+import re
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import yaml
-from pydantic import Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from lcb_rb.errors import InputError
 from lcb_rb.schema import Record
 
 _Recipe = TypeVar("_Recipe", bound=Record)
+
+_OURS = {"seed": "give seed at the top of the recipe", "output_dir": "give --out"}
+_SWITCHES: dict[str, dict[bool, str]] = {
+    **{f"{what}_strategy": {False: "no"} for what in ("eval", "save", "logging")},
+    "scale_rewards": {True: "group", False: "none"},
+}
+"""Trainer options that are words, where YAML makes false of the word `no`, and TRL takes true and false for them."""
+
+
+def _in_words(training: dict[str, Any]) -> dict[str, Any]:
+    for name, fix in _OURS.items():
+        if name in training:
+            raise ValueError(f"{name} is not for the trainer's options: {fix}")
+    switches = {name: value for name, value in training.items() if isinstance(value, bool)}
+    return training | {name: _SWITCHES.get(name, {}).get(value, value) for name, value in switches.items()}
+
+
+TrainingOptions = Annotated[dict[str, Any], AfterValidator(_in_words)]
+"""Fields of a TRL config; `arguments.read_options` reads their values."""
+
+
+class _Loader(yaml.SafeLoader):
+    """Numbers as YAML 1.2 has them: 1e-3 is one, too."""
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"[-+]?(\d+(\.\d*)?|\.\d+)[eE][-+]?\d+$"), [*"-+.0123456789"]
+)
 
 
 class ModelRecipe(Record):
@@ -79,7 +108,11 @@ def read_recipe(name: str, folder: Path, kind: type[_Recipe]) -> _Recipe:
         known = ", ".join(sorted(found.stem for found in folder.glob("*.yaml")))
         raise InputError(f"{name}: no such recipe; give a YAML file or one of {known}")
     try:
-        return kind.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+        fields = yaml.load(path.read_text(encoding="utf-8"), _Loader)
+        if not isinstance(fields, dict):
+            what = "is empty" if fields is None else "is no recipe: it has no fields"
+            raise InputError(f"{path}: {what}; a recipe begins with fields such as `model:` and `training:`")
+        return kind.model_validate(fields)
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: not YAML: {' '.join(str(error).split())}; mend the file") from error
     except ValidationError as error:

@@ -49,15 +49,15 @@ def recipe(**changes):
     return PolicyRecipe.model_validate(RECIPE | changes | {"training": training})
 
 
-def forked(work, environment=(), kill=None):
+def forked(work, environment=(), before=None):
     """Runs `work` in a copy of this process; returns what it returned, or the message of its error, or the signal."""
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
         os.environ.update(environment)
         os.close(reading)
-        if kill:
-            kill()
+        if before:
+            before()
         try:
             told = {"result": work()}
         except BaseException as error:  # noqa: BLE001
@@ -105,10 +105,29 @@ def _libraries():
     torch.set_num_threads(1)
 
 
+def logged_to(path):
+    """Adds a logger in the place of the reporters: it is there before ours are."""
+    from transformers import TrainerCallback
+    from trl import GRPOTrainer
+
+    plain = GRPOTrainer.__init__
+
+    class Logger(TrainerCallback):
+        def on_log(self, args, state, control, logs=None, **kwargs):
+            with path.open("a") as stream:
+                stream.write(json.dumps(logs) + "\n")
+
+    def init(self, *args, **fields):
+        plain(self, *args, **fields)
+        self.add_callback(Logger())
+
+    GRPOTrainer.__init__ = init
+
+
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory):
     out = tmp_path_factory.mktemp("policy") / "policy"
-    found = run(recipe(), out)
+    found = run(recipe(), out, before=lambda: logged_to(out.with_name("logged.jsonl")))
     assert "result" in found, found
     return out, found["result"]
 
@@ -163,6 +182,13 @@ def test_the_record_says_what_was_done_with_what(undisturbed):
     assert str(undisturbed[0].parent) not in json.dumps(record)
 
 
+def test_loggers_get_the_times_of_every_step(undisturbed):
+    lines = [json.loads(line) for line in undisturbed[0].with_name("logged.jsonl").read_text().splitlines()]
+    steps = [line for line in lines if "loss" in line]
+    assert len(steps) == 6
+    assert all(line["time/reward_s"] <= line["time/step_s"] for line in steps)
+
+
 def test_what_was_trained_can_be_published(undisturbed, tmp_path):
     from lcb_rb.hub.files import files_of
     from lcb_rb.hub.model_card import model_files
@@ -190,9 +216,9 @@ def test_a_killed_run_goes_on_to_the_same_policy(undisturbed, tmp_path):
     out = tmp_path / "policy"
 
     def kill():
-        from recode_models.policy import reward_function
+        from recode_models.policy.instruments import Failures
 
-        plain, calls = reward_function.CGReward._keep_count, []
+        plain, calls = Failures.add, []
 
         def deadly(self, grades, values):
             calls.append(1)
@@ -200,18 +226,18 @@ def test_a_killed_run_goes_on_to_the_same_policy(undisturbed, tmp_path):
                 os.kill(os.getpid(), signal.SIGKILL)
             plain(self, grades, values)
 
-        reward_function.CGReward._keep_count = deadly
+        Failures.add = deadly
 
     def kill_saving():
         from recode_models import trainers
 
         trainers.save = lambda *args: os.kill(os.getpid(), signal.SIGKILL)
 
-    assert run(recipe(), out, kill=kill) == {"signal": signal.SIGKILL}
+    assert run(recipe(), out, before=kill) == {"signal": signal.SIGKILL}
     assert not out.exists()
     stage = out.with_name(".policy.partial")
     assert list(stage.glob("checkpoints-*.journal/checkpoint-*"))
-    assert run(recipe(), out, kill=kill_saving) == {"signal": signal.SIGKILL}  # once more, when all steps are done
+    assert run(recipe(), out, before=kill_saving) == {"signal": signal.SIGKILL}  # once more, when all steps are done
     assert run(recipe(), out) == {"result": undisturbed[1]}
     for name in ("metrics.jsonl", "samples.jsonl", "curves.png"):
         assert (out / name).read_bytes() == (undisturbed[0] / name).read_bytes(), name
@@ -231,7 +257,10 @@ def test_a_killed_run_goes_on_to_the_same_policy(undisturbed, tmp_path):
             {"warm_start": None, "training": {"max_steps": -1, "num_train_epochs": 1.5}},
             "num_train_epochs 1.5 is no whole number",
         ),
-        ({"warm_start": None, "data": RECIPE["data"] | {"max_prompt_tokens": 3}}, "every prompt has more than 3 tokens; raise"),
+        (
+            {"warm_start": None, "data": RECIPE["data"] | {"max_prompt_tokens": 3}},
+            "every prompt has more than 3 tokens; raise",
+        ),
         ({"warm_start": RECIPE["warm_start"] | {"epochs": 1, "least_pass_rate": 0.9}}, "less than 0.9: there is too"),
     ],
     ids=lambda value: None if isinstance(value, dict) else value[:20],
@@ -283,7 +312,7 @@ def test_an_executor_that_fails_ends_the_run_with_the_cause(tmp_path):
 
         Executor.grade_async = broken
 
-    found = run(recipe(warm_start=None), tmp_path / "policy", kill=kill)
+    found = run(recipe(warm_start=None), tmp_path / "policy", before=kill)
     assert found["error"].startswith("TrainingError: 16 of the last 16 completions could not be graded or scored")
     assert "no space left on device" in found["error"]
 
@@ -475,9 +504,12 @@ def test_an_unknown_recipe_is_refused_with_the_known_ones(tmp_path):
 def test_every_recipe_is_one_of_a_policy_that_trl_takes(path):
     from trl import GRPOConfig
 
+    from recode_models.arguments import read_options
+
     made = load_recipe(str(path))
     assert isinstance(made, PolicyRecipe)
-    unknown = set(made.training) - set(GRPOConfig.__dataclass_fields__)
-    assert not unknown
+    assert (
+        read_options(GRPOConfig, made.training) == made.training
+    )  # nothing is unknown, and nothing changes its meaning
     rows = made.training["per_device_train_batch_size"] * made.training.get("gradient_accumulation_steps", 1)
     assert rows % made.training["num_generations"] == 0  # whole groups in each process

@@ -232,6 +232,7 @@ def test_a_failure_of_the_measuring_costs_no_checkpoint(data, tmp_path, monkeypa
         with pytest.raises(TrainingError, match="trained, but not measured: the model does not fit"):
             train(wanted, data, tmp_path / "model")
     assert list(tmp_path.glob(".model.partial/checkpoints-*.journal/checkpoint-5"))
+    assert list(tmp_path.glob(".model.partial/checkpoints-*.journal/parts.json"))  # a rerun can say what has changed
     found = train(wanted, data, tmp_path / "model")
     assert found.examined and found.loss > 0.1  # of all steps, although this run made none
 
@@ -251,16 +252,23 @@ def test_score_columns_concern_the_score_objective_only(data, tmp_path):
         read_data(recipe(objective="score"), given, "default", tmp_path / "listing")
 
 
-def test_a_checkpoint_belongs_to_one_config_and_one_base(data):
+def test_a_checkpoint_belongs_to_one_config_one_base_and_one_number_of_processes(data, monkeypatch):
     from dataclasses import replace
     from pathlib import Path
 
     from recode_models.reward_model.data import read_data
-    from recode_models.reward_model.train import _run_key
+    from recode_models.reward_model.train import _parts
 
     found = read_data(recipe(), data, "default", Path("unused"))
     other = replace(found, train=replace(found.train, place=replace(found.train.place, config="other")))
-    assert len({_run_key(recipe(), found, None), _run_key(recipe(), other, None), _run_key(recipe(), found, "b")}) == 3
+    plain = _parts(recipe(), found, None)
+    told = [plain, _parts(recipe(), other, None), _parts(recipe(), found, "b"), _parts(recipe(seed=1), found, None)]
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    told.append(_parts(recipe(), found, None))
+    assert len({str(parts) for parts in told}) == 5
+    monkeypatch.delenv("WORLD_SIZE")
+    aside = training(logging_steps=7, report_to="tensorboard", save_total_limit=1)
+    assert _parts(recipe(training=aside, cpu_threads=2, max_dropped_share=0.5), found, None) == plain
 
 
 def test_choosing_a_checkpoint_needs_a_validation_split(tmp_path):
@@ -286,6 +294,37 @@ def test_every_shipped_recipe_is_one_that_trl_takes(path, tmp_path):
     assert {name: getattr(arguments, name) for name in ("learning_rate", "max_length")} == {
         name: shipped.training[name] for name in ("learning_rate", "max_length")
     }
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"learning_rate": "hot"}, 'learning_rate "hot" is no number'),
+        ({"max_steps": 1.5}, "max_steps 1.5 is no whole number"),
+        ({"max_length": "long"}, 'max_length "long" is no whole number'),
+        ({"train_sampling_strategy": "sorted"}, 'train_sampling_strategy "sorted" is none of random, sequential'),
+        (
+            {"eval_strategy": "steps", "load_best_model_at_end": True, "greater_is_better": False},
+            "greater_is_better would keep the worst validation_accuracy; leave it out",
+        ),
+    ],
+    ids=lambda value: "-".join(value) if isinstance(value, dict) else "",
+)
+def test_an_option_that_trl_would_stumble_over_is_refused(tmp_path, changes, says):
+    from recode_models.reward_model.trainer import training_arguments
+
+    with pytest.raises(InputError) as error:
+        training_arguments(recipe(training=training(**changes)), tmp_path, validates=True)
+    assert says in str(error.value)
+
+
+def test_a_checkpoint_is_chosen_by_accuracy_where_no_metric_is_given(tmp_path):
+    from recode_models.reward_model.trainer import training_arguments
+
+    options = training(eval_strategy="steps", eval_steps=5, load_best_model_at_end=True, metric_for_best_model=None)
+    made = training_arguments(recipe(training=options | {"learning_rate": "1e-3"}), tmp_path, validates=True)
+    assert (made.metric_for_best_model, made.greater_is_better) == ("validation_accuracy", True)
+    assert made.learning_rate == 0.001
 
 
 @pytest.mark.parametrize("name", ["1gpu", "8gpu-fsdp"])

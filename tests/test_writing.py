@@ -38,6 +38,22 @@ def test_a_failure_keeps_the_journals_and_nothing_else(tmp_path: Path, failure: 
     assert contents(tmp_path) == {".out.partial/work.journal": "done so far"}
 
 
+@pytest.mark.parametrize("keeps_work", [True, False])
+def test_a_wrong_request_costs_no_work_that_is_to_be_kept(tmp_path: Path, keeps_work: bool) -> None:
+    with pytest.raises(InputError), staged_directory(tmp_path / "out", MARKER, keeps_work=keeps_work) as stage:
+        (stage / "work.journal").write_text("done so far", encoding="utf-8")
+        (stage / "half").write_text("x", encoding="utf-8")
+        raise InputError("no such model")
+    assert contents(tmp_path) == ({".out.partial/work.journal": "done so far"} if keeps_work else {})
+    assert [*tmp_path.iterdir()] == ([tmp_path / ".out.partial"] if keeps_work else [])
+
+
+def test_a_wrong_request_without_work_leaves_nothing(tmp_path: Path) -> None:
+    with pytest.raises(InputError), staged_directory(tmp_path / "out", MARKER, keeps_work=True):
+        raise InputError("no such model")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_failure_without_journals_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError), staged_directory(tmp_path / "out", MARKER) as stage:
         (stage / "half").write_text("x", encoding="utf-8")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from lcb_rb.errors import InputError
 from lcb_rb.schema import Problem, Sample
 from lcb_rb.scorers.checks import understood
-from lcb_rb.sources import read_problems, read_samples
+from lcb_rb.sources import read_samples
 from recode_models.fresh import ASKING_TEMPLATE, make_policy
 from recode_models.launch import is_main, say
 from recode_models.policy.completions import TAGS, ends_in_think
@@ -23,12 +23,15 @@ if TYPE_CHECKING:
     Policy = tuple[PreTrainedModel, PreTrainedTokenizerBase]
 
 
-def load_policy(recipe: PolicyRecipe, data: PolicyData, keep: Path, wait: Callable[[], None]) -> "Policy":
+def load_policy(
+    recipe: PolicyRecipe, data: PolicyData, given: Sequence[Demonstration], keep: Path, wait: Callable[[], None]
+) -> "Policy":
     """Returns the policy and its tokenizer, which has a chat template.
 
     Args:
-        recipe: Names the model or describes a new one, and what it is taught first.
+        recipe: Names the model or describes a new one.
         data: The problems; a new tokenizer is trained on them.
+        given: What it is taught first.
         keep: Directory for a new or taught model; what is there is taken.
         wait: Returns when all processes have called it.
 
@@ -40,9 +43,21 @@ def load_policy(recipe: PolicyRecipe, data: PolicyData, keep: Path, wait: Callab
         assert recipe.model.id
         return _loaded(recipe, recipe.model.id)
     if is_main() and not keep.is_dir():
-        _make(recipe, data, keep)
+        _make(recipe, data, given, keep)
     wait()
     return _loaded(recipe, str(keep))
+
+
+def taught(recipe: PolicyRecipe, data: PolicyData) -> list[Demonstration]:
+    """Returns what the policy is taught before the first reward; nothing without a warm start.
+
+    Raises:
+        InputError: the samples cannot be read, or none is of a training problem.
+    """
+    if not recipe.warm_start:
+        return []
+    samples, problems = _samples(recipe.warm_start.samples, data)
+    return demonstrations(samples, problems, lambda problem: messages_of(problem, data.prompt.template))
 
 
 def prompt_text(tokenizer: "PreTrainedTokenizerBase", problem: Problem, data: PolicyData) -> str:
@@ -87,9 +102,8 @@ def fitting(
     return [problem for problem, _ in kept]
 
 
-def _make(recipe: PolicyRecipe, data: PolicyData, keep: Path) -> None:
+def _make(recipe: PolicyRecipe, data: PolicyData, given: Sequence[Demonstration], keep: Path) -> None:
     """Writes the new or taught model, whole or not at all."""
-    given = _demonstrations(recipe, data)
     if recipe.model.config is not None:
         model, tokenizer = _new(recipe, data, given)
     else:
@@ -115,25 +129,19 @@ def _new(recipe: PolicyRecipe, data: PolicyData, given: Sequence[Demonstration])
     return make_policy(recipe.model.config, texts, recipe.model.vocab_size, whole, recipe.seed)
 
 
-def _demonstrations(recipe: PolicyRecipe, data: PolicyData) -> list[Demonstration]:
-    if not recipe.warm_start:
-        return []
-    samples, problems = _taught(recipe.warm_start.samples, data)
-    return demonstrations(samples, problems, lambda problem: messages_of(problem, data.prompt.template))
-
-
-def _taught(name: str, data: PolicyData) -> tuple[list[Sample], dict[str, Problem]]:
-    """Returns samples and their problems; held-out problems are not taught."""
+def _samples(name: str, data: PolicyData) -> tuple[list[Sample], dict[str, Problem]]:
+    """Returns samples and their problems: those trained on, since any other may be held out or evaluated on."""
     if name == MICRO and not Path(name).exists():
         from recode_models.policy import micro
 
         return micro.samples(), {problem.id: problem for problem in micro.demonstrated()}
-    known = read_problems([Path(name)]) if name == "starter" else {}
-    problems = {**known, **{problem.id: problem for problem in data.train}}
-    held_out = {problem.id for problem in data.held_out}
-    samples = [sample for sample in read_samples([Path(name)]).samples if sample.problem_id not in held_out]
+    problems = {problem.id: problem for problem in data.train}
+    given = read_samples([Path(name)]).samples
+    samples = [sample for sample in given if sample.problem_id in problems]
     if not samples:
         raise InputError(f"warm start: {name} has no samples of training problems; give samples of those")
+    if lost := len(given) - len(samples):
+        say(f"warm start: left out {lost} of {len(given)} samples, whose problems are not among the training problems")
     return samples, problems
 
 

@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field, model_validator
 
 from lcb_rb.schema import Record
 from recode_models.policy.rewards import SCALES, Gate, Mode, Rule
-from recode_models.recipe import LoraRecipe, ModelRecipe, changed_recipe, read_recipe
+from recode_models.recipe import LoraRecipe, ModelRecipe, TrainingOptions, changed_recipe, read_recipe
 
 RECIPES = Path(__file__).parents[1] / "recipes" / "policy"
 
@@ -39,6 +39,13 @@ class DataRecipe(Record):
     """Problems with longer prompts are left out, and counted; none are when None."""
     prompt: Path | None = None
     """File, or the name of one of the package's, with {{statement}}, and {{task}} or {{starter_code}}."""
+
+    @model_validator(mode="after")
+    def _some_between(self) -> "DataRecipe":
+        low, high = self.solved
+        if not 0 <= low < high <= 1:
+            raise ValueError(f"solved is two shares from 0 to 1, the lower one first, not {low:g} and {high:g}")
+        return self
 
 
 class ProcessRecipe(Record):
@@ -108,7 +115,7 @@ class WarmStart(Record):
     """Supervised steps before the first reward, for a model with random weights."""
 
     samples: str
-    """File of samples whose completions are learned, `starter` or `micro`."""
+    """File of samples with completions, which are learned, or `micro`; only those of training problems are."""
     epochs: int = Field(default=1, ge=1)
     learning_rate: float = Field(default=1e-3, gt=0)
     batch_size: int = Field(default=32, ge=1)
@@ -140,7 +147,7 @@ class PolicyRecipe(Record):
     process_weight: float = Field(default=1.0, ge=0)
     grading: GradingRecipe = GradingRecipe()
     alarm: AlarmRecipe = AlarmRecipe()
-    training: dict[str, Any] = Field(default_factory=dict)
+    training: TrainingOptions = Field(default_factory=dict)
     """Fields of TRL's GRPOConfig."""
 
     @property

@@ -1,8 +1,7 @@
 """`recode train policy`: recipe -> problems -> GRPOTrainer with the gated reward -> a directory with the policy."""
 
-import hashlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,14 +12,17 @@ from lcb_rb.execution import Executor, Limits
 from lcb_rb.execution.executor import default_workers
 from lcb_rb.schema import Isolation
 from lcb_rb.scorers.base import Scorer
-from recode_models.launch import is_main, say, shared_stage, stage_of
+from recode_models.launch import is_main, processes, say, shared_stage, stage_of
+from recode_models.places import require_free
 from recode_models.policy.data import PolicyData, read_data
 from recode_models.policy.data_prompt import messages_of
+from recode_models.policy.deciding import base_parts, run_parts
 from recode_models.policy.grading import BatchGrader
 from recode_models.policy.process import open_process
 from recode_models.policy.recipe import MICRO, PolicyRecipe
 from recode_models.policy.reward_function import CGReward
 from recode_models.records import RECORD, base_revision
+from recode_models.resuming import claim, hashed, journal
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -37,11 +39,13 @@ def train(recipe: PolicyRecipe, out: Path) -> "Run":
         out: Directory for the policy.
 
     Raises:
-        InputError: problems, model, reward model or an option are wrong, or problems are evaluated on too.
+        InputError: problems, model, reward model or an option are wrong, problems are evaluated on too, or `out`
+            holds what must not be lost.
         TrainingError: the loss is not a number, too much could not be graded, or the warm start missed its aim.
         MissingExtraError: trl is not installed.
     """
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    require_free(out, "policy", _inputs(recipe))
     data = read_data(recipe.data, recipe.seed, out.resolve().with_name(f"{out.resolve().name}.overlap.jsonl"))
     try:
         from recode_models.policy.trainer import refuse_split_groups, training_arguments
@@ -53,7 +57,7 @@ def train(recipe: PolicyRecipe, out: Path) -> "Run":
     refuse_split_groups(arguments)
     wait = arguments.distributed_state.wait_for_everyone
     with shared_stage(out, RECORD, wait) as stage:
-        scorer = _scorer(recipe, stage, wait)
+        scorer = _scorer(recipe, stage)
         with _executor(recipe) as executor:
             return _trained(recipe, data, arguments, scorer, executor, stage)
 
@@ -66,18 +70,21 @@ def _trained(
     executor: Executor,
     stage: Path,
 ) -> "Run":
-    from recode_models.policy.base_policy import load_policy, prefilled
+    from recode_models.policy.base_policy import load_policy, prefilled, taught
     from recode_models.policy.record import keep_tables, write_record
     from recode_models.policy.trainer import build_trainer, prompts_wanted, rows, run
     from recode_models.trainers import save
 
     wait = arguments.distributed_state.wait_for_everyone
-    model, tokenizer = load_policy(recipe, data, stage / f"{_key('base', recipe, data, scorer)}.journal", wait)
+    given = taught(recipe, data)
+    keep = journal(stage, "base", base_parts(recipe, data, given))
+    model, tokenizer = load_policy(recipe, data, given, keep, wait)
     base = base_revision(recipe.model, model)
-    arguments.output_dir = str(stage / f"{_key('checkpoints', recipe, data, scorer, str(base))}.journal")
     data = _short_enough(recipe, data, tokenizer, model.config.get_text_config().max_position_embeddings, arguments)
     ask = {one.id: messages_of(one, data.prompt.template) for one in [*data.train, *data.held_out]}
     epochs = _epochs(recipe, prompts_wanted(arguments), len(data.train))
+    parts = run_parts(recipe, data, epochs, keep.name if keep.is_dir() else str(base), scorer)
+    arguments.output_dir = str(journal(stage, "checkpoints", parts))
     reward = CGReward(
         {one.id: one for one in [*data.train, *data.held_out]},
         recipe.rule,
@@ -93,6 +100,7 @@ def _trained(
     held_out = rows(data.held_out, ask, held_out=True) if data.held_out else None
     train_rows = rows(data.ordered(epochs), ask, held_out=False)
     trainer = build_trainer(recipe, arguments, model, tokenizer, reward, train_rows, held_out)
+    claim(Path(arguments.output_dir), parts)
     found = run(trainer, recipe, reward, stage)
     save(trainer, tokenizer, stage)
     if is_main():
@@ -101,7 +109,15 @@ def _trained(
     return found
 
 
-def _scorer(recipe: PolicyRecipe, stage: Path, wait: Callable[[], None]) -> Scorer | None:
+def _inputs(recipe: PolicyRecipe) -> list[str | Path | None]:
+    """Returns what the run reads, by file, directory or other name."""
+    data = recipe.data
+    models = [recipe.model.id, recipe.process.model if recipe.process else None]
+    samples = recipe.warm_start.samples if recipe.warm_start else None
+    return [*models, samples, data.prompt, *data.problems, *data.evaluation, *data.verdicts]
+
+
+def _scorer(recipe: PolicyRecipe, stage: Path) -> Scorer | None:
     """Returns the reward model; that of the micro-problems is trained first."""
     if recipe.process is None:
         return None
@@ -109,10 +125,9 @@ def _scorer(recipe: PolicyRecipe, stage: Path, wait: Callable[[], None]) -> Scor
         return open_process(recipe.process)
     from recode_models.policy.micro import reward_model
 
-    directory = stage / "micro.journal"
-    if is_main():
-        reward_model(directory, recipe.seed)
-    wait()
+    if processes() > 1:
+        raise InputError(f"process.model {MICRO} is trained in one process; train it first and give its directory")
+    directory = journal(stage, "micro", hashed({"version": __version__, "seed": recipe.seed}))
     return open_process(recipe.process.model_copy(update={"model": str(reward_model(directory, recipe.seed))}))
 
 
@@ -156,12 +171,3 @@ def _epochs(recipe: PolicyRecipe, prompts: int, problems: int) -> int:
     if not isinstance(epochs, int | float) or epochs < 1 or epochs != int(epochs):
         raise InputError(f"recipe, field 'training': num_train_epochs {epochs} is no whole number; or give max_steps")
     return int(epochs)
-
-
-def _key(what: str, recipe: PolicyRecipe, data: PolicyData, scorer: Scorer | None, base: str = "") -> str:
-    """Returns a name that another recipe, data, base or reward model would change, so that nothing foreign is used."""
-    revisions = [source.revision for source in data.sources]
-    fields = recipe.model_dump_json(include={"model", "warm_start", "seed"} if what == "base" else None)
-    facts = [__version__, fields, data.prompt.sha256, *revisions, base]
-    facts += [scorer.revision] if scorer and what != "base" else []
-    return f"{what}-{hashlib.sha256(chr(10).join(facts).encode()).hexdigest()[:16]}"

@@ -16,6 +16,7 @@ from lcb_rb.metrics import summarise_passes
 from lcb_rb.progress import bar
 from lcb_rb.schema import PassAtK, Problem
 from lcb_rb.writing import dump_json, write_text
+from recode_models.arguments import read_options
 from recode_models.failures import TrainingError
 from recode_models.launch import is_main
 from recode_models.policy.callbacks import Alarm, Samples, Timings
@@ -34,11 +35,24 @@ BEFORE = "before.json"
 PASS_RATE = "pass_rate"
 """The only metric that a checkpoint is chosen by: of held-out problems."""
 
+_PASS_RATES = (PASS_RATE, f"eval_{PASS_RATE}")
+
+_OF_THE_PROCESS = ("papo", "soft", "none")
+"""Modes and gates that without a process are another one; gdpo still normalises format and outcome on their own."""
+
 _OURS = {
     "shuffle_dataset": "the data is shuffled by us, so that a resumed run sees the same order",
     "reward_weights": "set format_weight and process_weight",
     "multi_objective_aggregation": "set mode",
+    "greater_is_better": "the policy that solves most is kept",
 }
+
+_CHOICES = {
+    "loss_type": ("grpo", "dr_grpo", "dapo", "bnpo", "cispo", "sapo", "luspo", "vespo"),
+    "importance_sampling_level": ("token", "sequence"),
+    "scale_rewards": ("group", "batch", "none"),
+}
+"""What TRL checks only in the first step."""
 
 
 class PolicyTrainer(GRPOTrainer):  # type: ignore[misc]
@@ -139,31 +153,59 @@ def training_arguments(recipe: PolicyRecipe, checkpoints: Path, *, measures: boo
     Raises:
         InputError: TRL does not know a field, refuses its value, or it is ours to set.
     """
-    given = dict(recipe.training)
     for name, fix in _OURS.items():
-        if name in given:
+        if name in recipe.training:
             raise InputError(f"recipe, field 'training': {name} is not for the recipe: {fix}")
+    _refuse_without_effect(recipe, measures=measures)
+    given = read_options(GRPOConfig, recipe.training, _CHOICES)
     given.pop("num_train_epochs", None)  # it is read by us: every epoch is shuffled anew, in the data
     fields = {**_defaults(recipe, measures=measures), **given}
     if not measures:
         fields |= {"eval_strategy": "no", "load_best_model_at_end": False, "metric_for_best_model": None}
-    chosen = fields["metric_for_best_model"] or PASS_RATE
-    if chosen.removeprefix("eval_") != PASS_RATE:
-        raise InputError(
-            f"recipe, field 'training': metric_for_best_model {chosen} can be raised without solving more; "
-            f"checkpoints are chosen by {PASS_RATE}, leave it out"
-        )
     try:
         with known_warnings():
-            return GRPOConfig(output_dir=str(checkpoints), seed=recipe.seed, num_train_epochs=1, **fields)
+            arguments = GRPOConfig(output_dir=str(checkpoints), seed=recipe.seed, num_train_epochs=1, **fields)
     except (TypeError, ValueError) as error:
-        raise InputError(f"recipe, field 'training': {str(error).splitlines()[0]}; see TRL's GRPOConfig") from error
+        why = " ".join(str(error).split())
+        raise InputError(f"recipe, field 'training': {why}; see TRL's GRPOConfig") from error
     except ImportError as error:
         raise InputError(f"recipe, field 'training': {error}; install it, or leave the option out") from error
+    _refuse_selection(arguments)
+    return arguments
+
+
+def _refuse_without_effect(recipe: PolicyRecipe, *, measures: bool) -> None:
+    """Refuses what would be passed over in silence."""
+    chosen = recipe.training.get("metric_for_best_model", PASS_RATE)
+    if chosen not in _PASS_RATES:
+        raise InputError(
+            f"recipe, field 'training': metric_for_best_model {chosen or 'null, the loss,'} can be raised without "
+            f"solving more; checkpoints are chosen by {PASS_RATE}, leave it out"
+        )
+    for name, value in {"mode": recipe.mode, "gate": recipe.gate}.items():
+        if value in _OF_THE_PROCESS and recipe.process is None:
+            fix = "give process or --reward-model, or leave it out"
+            raise InputError(f"recipe, field {name!r}: {value} has no meaning without process; {fix}")
+    if recipe.warm_start and recipe.warm_start.least_pass_rate and not measures:
+        raise InputError(
+            "recipe, field 'warm_start.least_pass_rate': there are no held-out problems to measure it on; "
+            "raise data.held_out, or leave it out"
+        )
+
+
+def _refuse_selection(arguments: GRPOConfig) -> None:
+    """Refuses to choose a checkpoint without its pass rate: transformers would go by the loss."""
+    chooses = arguments.load_best_model_at_end or arguments.save_strategy == "best"
+    if chooses and arguments.metric_for_best_model not in _PASS_RATES:
+        raise InputError(
+            "recipe, field 'training': there is no pass rate to choose a checkpoint by; leave out "
+            "load_best_model_at_end and save_strategy best, or give eval_strategy, save_strategy and data.held_out"
+        )
 
 
 def _defaults(recipe: PolicyRecipe, *, measures: bool) -> dict[str, Any]:
-    chooses = measures and recipe.training.get("eval_strategy", "no") != "no"
+    measured, kept = recipe.training.get("eval_strategy", "no"), recipe.training.get("save_strategy", "steps")
+    chooses = measures and "no" not in (measured, kept)
     return {
         "report_to": "none",
         "disable_tqdm": True,
@@ -193,11 +235,20 @@ def refuse_split_groups(arguments: GRPOConfig) -> None:
             f"recipe, field 'training': each process has {rows} completions a generation, no whole groups of "
             f"{arguments.num_generations}; make per_device_train_batch_size * steps_per_generation a multiple of it"
         )
-    cadence = arguments.steps_per_generation * arguments.num_iterations
-    every = arguments.save_steps * arguments.gradient_accumulation_steps
-    if arguments.save_strategy == "steps" and every % cadence:
+    best = arguments.save_strategy == "best"  # after any measurement
+    name, strategy = ("eval_steps", "eval_strategy") if best else ("save_steps", "save_strategy")
+    if getattr(arguments, strategy) != "steps":
+        return
+    steps = getattr(arguments, name)
+    if 0 < steps < 1:
         raise InputError(
-            f"recipe, field 'training': save_steps {arguments.save_steps} falls within a generation of {cadence} "
+            f"recipe, field 'training': {name} {steps} is a share of the run, which may end within a generation, where "
+            f"a resumed run could not go on; give it in steps"
+        )
+    cadence = arguments.steps_per_generation * arguments.num_iterations
+    if steps * arguments.gradient_accumulation_steps % cadence:
+        raise InputError(
+            f"recipe, field 'training': {name} {steps} falls within a generation of {cadence} "
             f"batches, which a resumed run could not take up; choose a multiple"
         )
 
@@ -268,8 +319,8 @@ def run(trainer: PolicyTrainer, recipe: PolicyRecipe, reward: CGReward, stage: P
     last = resumable(Path(args.output_dir), steps)
     before = _before(trainer, recipe)
     with bar("training", steps if is_main() else 0) as advance, known_warnings():
-        for callback in (StepBar(advance), Timings(reward), Samples(reward), Alarm(recipe.alarm), MetricsLog(stage)):
-            trainer.add_callback(callback)
+        ours = [StepBar(advance), Timings(reward), Samples(reward), Alarm(recipe.alarm), MetricsLog(stage)]
+        trainer.callback_handler.callbacks[:0] = ours  # first, so that loggers get the times and alarms
         loss = trainer.train(resume_from_checkpoint=str(last) if last else None).training_loss
     if not math.isfinite(loss):
         raise TrainingError(f"the training loss is {loss}; lower training.learning_rate")

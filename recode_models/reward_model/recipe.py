@@ -3,13 +3,13 @@
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field, model_validator
 
 from lcb_rb.pairs import DEFAULT
 from lcb_rb.schema import PairKind, Record
-from recode_models.recipe import LoraRecipe, ModelRecipe, changed_recipe, read_recipe
+from recode_models.recipe import LoraRecipe, ModelRecipe, TrainingOptions, changed_recipe, read_recipe
 
 RECIPES = Path(__file__).parents[1] / "recipes" / "reward"
 
@@ -64,7 +64,7 @@ class RewardRecipe(Record):
     """What is trained."""
     lora: LoraRecipe | None = None
     """Train adapters only; all weights when None."""
-    training: dict[str, Any] = Field(default_factory=dict)
+    training: TrainingOptions = Field(default_factory=dict)
     """Fields of TRL's RewardConfig."""
 
     @model_validator(mode="after")

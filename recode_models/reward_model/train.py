@@ -1,6 +1,5 @@
 """`recode train reward`: recipe -> pairs -> RewardTrainer -> a directory that `recode score` takes."""
 
-import hashlib
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -12,8 +11,10 @@ from lcb_rb.errors import InputError, MissingExtraError
 from lcb_rb.pairs import DEFAULT
 from lcb_rb.schema import Accuracy
 from recode_models.failures import TrainingError
-from recode_models.launch import is_main, say, shared_stage, stage_of
+from recode_models.launch import is_main, processes, say, shared_stage, stage_of
+from recode_models.places import require_free
 from recode_models.records import RECORD, base_revision
+from recode_models.resuming import Parts, claim, deciding, hashed, journal, recipe_parts
 from recode_models.reward_model.base_model import lengths, load_base, positions
 from recode_models.reward_model.data import Data, PairSet, chosen, fitting, order_by_length, read_data, shortest
 from recode_models.reward_model.recipe import VALIDATION, RewardRecipe
@@ -54,11 +55,13 @@ def train(recipe: RewardRecipe, pairs: str | Path, out: Path, config: str = DEFA
         config: Part of the pairs.
 
     Raises:
-        InputError: pairs, model or a training option are wrong, problems are held out, or too many pairs are too long.
+        InputError: pairs, model or a training option are wrong, problems are held out, too many pairs are too long, or
+            `out` holds what must not be lost.
         TrainingError: the loss is not a number, or the saved model is not the trained one.
         MissingExtraError: trl is not installed.
     """
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    require_free(out, "reward model", [recipe.model.id, pairs, *(entry.pairs for entry in recipe.evaluation)])
     data = read_data(recipe, pairs, config, out.resolve().with_name(f"{out.resolve().name}.overlap.jsonl"))
     try:
         from recode_models.reward_model.record import write_record
@@ -69,7 +72,8 @@ def train(recipe: RewardRecipe, pairs: str | Path, out: Path, config: str = DEFA
     prepare(recipe.cpu_threads)
     model, tokenizer = load_base(recipe, data.train.pairs)
     base = base_revision(recipe.model, model)
-    checkpoints = stage_of(out) / f"{_run_key(recipe, data, base)}.journal"
+    parts = _parts(recipe, data, base)
+    checkpoints = journal(stage_of(out), "checkpoints", parts)
     arguments = training_arguments(recipe, checkpoints, validates=data.validation is not None)
     short = _short_enough(recipe, data, tokenizer, shortest(arguments.max_length, positions(model)))
     if arguments.load_best_model_at_end and short.validation is None:
@@ -78,6 +82,7 @@ def train(recipe: RewardRecipe, pairs: str | Path, out: Path, config: str = DEFA
         short = _grouped(short, arguments.per_device_train_batch_size, recipe.seed)
     with shared_stage(out, RECORD, arguments.distributed_state.wait_for_everyone) as stage:
         trainer = build_trainer(recipe, arguments, model, tokenizer, short.train, short.held_out)
+        claim(checkpoints, parts)
         done = run(trainer, recipe, stage)
         save(trainer, tokenizer, stage)
         trained = Trained(len(data.train.pairs), len(short.train.pairs), done.loss, None)
@@ -133,9 +138,15 @@ def _grouped(data: Data, batch: int, seed: int) -> Data:
     return replace(data, train=chosen(data.train, order_by_length(longest, batch, seed)))
 
 
-def _run_key(recipe: RewardRecipe, data: Data, base: str | None) -> str:
-    """Returns a name that another recipe, base or data would change, so that no foreign checkpoint is taken up."""
+def _parts(recipe: RewardRecipe, data: Data, base: str | None) -> Parts:
+    """Returns what decides the trained model, part by part."""
+    told = recipe.model_dump(mode="json", exclude={"cpu_threads", "max_dropped_share"})
+    told["training"] = deciding(told["training"])
     places = [found.place for found in (data.train, *data.held_out)]
-    told = [f"{place.name} {place.config} {place.revision}" for place in places]
-    work = "\n".join([__version__, recipe.model_dump_json(), str(base), *told])
-    return f"checkpoints-{hashlib.sha256(work.encode()).hexdigest()[:16]}"
+    facts = {
+        "version of lcb-rb": __version__,
+        "pairs": [[place.name, place.config, place.revision] for place in places],
+        "base model": base,
+        "number of processes": processes(),
+    }
+    return recipe_parts(told) | hashed(facts)

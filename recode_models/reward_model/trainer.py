@@ -13,6 +13,7 @@ from trl import RewardConfig, RewardTrainer
 
 from lcb_rb.errors import InputError
 from lcb_rb.progress import bar
+from recode_models.arguments import read_options
 from recode_models.failures import TrainingError
 from recode_models.launch import is_main
 from recode_models.progress import EarlyStop, MetricsLog, StepBar
@@ -51,16 +52,21 @@ def training_arguments(recipe: RewardRecipe, checkpoints: Path, *, validates: bo
         validates: Whether there is a validation split.
 
     Raises:
-        InputError: TRL does not know a field, or refuses its value.
+        InputError: TRL does not know a field, refuses its value, or would keep the worst checkpoint.
     """
-    fields = {**_defaults(recipe), **recipe.training}
+    fields = {**_defaults(recipe), **read_options(RewardConfig, recipe.training)}
     if fields.get("load_best_model_at_end"):
-        _refuse_selection(fields.setdefault("metric_for_best_model", f"{VALIDATION}_accuracy"), validates)
+        metric = fields.get("metric_for_best_model") or f"{VALIDATION}_accuracy"
+        _refuse_selection(metric, validates)
+        if fields.get("greater_is_better") not in (None, not metric.endswith("loss")):
+            raise InputError(f"recipe, field 'training': greater_is_better would keep the worst {metric}; leave it out")
+        fields["metric_for_best_model"] = metric
     try:
         with known_warnings():
             return RewardConfig(output_dir=str(checkpoints), seed=recipe.seed, **fields)
     except (TypeError, ValueError) as error:
-        raise InputError(f"recipe, field 'training': {str(error).splitlines()[0]}; see TRL's RewardConfig") from error
+        why = " ".join(str(error).split())
+        raise InputError(f"recipe, field 'training': {why}; see TRL's RewardConfig") from error
 
 
 def _defaults(recipe: RewardRecipe) -> dict[str, Any]:
