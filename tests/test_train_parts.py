@@ -165,13 +165,22 @@ def test_the_mean_accepted_reasoning_gets_one_half_and_no_score_stays_none():
 
 
 def test_a_scale_is_mean_and_standard_deviation_of_what_was_scored():
-    found = measured_scale([1.0, None, 3.0], "here")
+    found = measured_scale([1.0, None, 3.0], [0.0, 2.0], "here")
     assert (found.mu, found.sigma, found.n) == (2.0, pytest.approx(math.sqrt(2)), 2)
 
 
-@pytest.mark.parametrize("scores", [[], [1.0], [2.0, 2.0], [None, 1.0]])
+@pytest.mark.parametrize("scores", [[], [1.0], [2.0, 2.0], [None, 1.0], [5.0, 5.01]])
 def test_scores_that_do_not_differ_have_no_scale(scores):
-    assert measured_scale(scores, "here") is None
+    assert measured_scale(scores, [], "here") is None
+    assert measured_scale([1.0, 1.1], [1.0, 1.1], "here", close=0.05) is None
+
+
+def test_where_good_is_parted_wholly_from_bad_noise_among_the_good_is_no_reward():
+    good, bad = [2.0, 2.001, 2.002] * 5, [-2.0, -2.001, -2.002] * 5
+    found = measured_scale(good, bad, "here")
+    assert found.accepted_deviation < 0.001 < 1 < found.sigma
+    assert abs(found.reward(2.002) - found.reward(2.0)) < 0.001
+    assert 0.01 < found.reward(-2.0) < 0.03
 
 
 def test_a_scale_is_read_back_and_one_of_an_older_training_is_taken_away(tmp_path):
@@ -190,6 +199,7 @@ def test_a_scale_is_read_back_and_one_of_an_older_training_is_taken_away(tmp_pat
         ("{}", "no map from scores to rewards"),
         ('{"recode_calibration": {"mu": 0, "sigma": 0, "n": 2, "source": ""}}', "recode_calibration.sigma"),
         ('{"recode_calibration": {"mu": 0, "n": 2, "source": ""}}', "recode_calibration.sigma"),
+        ('{"recode_calibration": {"mu": 2, "sigma": 8e-4, "n": 2, "source": ""}}', "less than scores reproduce"),
     ],
 )
 def test_a_model_without_a_scale_says_what_to_do(tmp_path, text, says):
@@ -200,9 +210,9 @@ def test_a_model_without_a_scale_says_what_to_do(tmp_path, text, says):
 
 
 def test_originals_of_accepted_samples_are_told_from_rewrites():
-    from recode_models.reward_model.examine import accepted
+    from recode_models.reward_model.examine import sides
 
-    found = {kind: accepted(pair(0, kind=kind)) for kind in PairKind}
+    found = {kind: (sides(pair(0, kind=kind)) or [None])[0] for kind in PairKind}
     chosen, rejected = pair(0).chosen_reasoning, pair(0).rejected_reasoning
     assert found == {
         PairKind.NATURAL: chosen,

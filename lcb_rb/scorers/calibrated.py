@@ -13,6 +13,8 @@ from lcb_rb.scorers.base import Item, Scorer
 
 KEY = "recode_calibration"
 """Field of config.json."""
+CLOSE = {"cpu": 1e-3, "cuda": 0.05}
+"""How far two scores of one text by one model may lie apart, of 1 or of the largest; bfloat16 on a GPU."""
 
 
 class RewardScale(Record):
@@ -21,11 +23,13 @@ class RewardScale(Record):
     mu: float
     """Logit that becomes 1/2: the mean over reasonings of accepted samples."""
     sigma: float = Field(gt=0)
-    """Standard deviation of the same logits."""
+    """Standard deviation of the same logits, but at least half of that over the rejected ones, too."""
     n: int | None = Field(default=None, ge=2)
     """How many there were; None for a scale that was chosen, not measured."""
     source: str
     """Where they were taken from."""
+    accepted_deviation: float | None = None
+    """Standard deviation of the logits of accepted samples alone; None in scales of before."""
 
     def reward(self, score: float | None) -> float | None:
         """Returns the process reward of a logit, from 0 to 1; None for an unscored reasoning."""
@@ -39,21 +43,46 @@ def sigmoid(value: float) -> float:
     return 1 / (1 + math.exp(-value)) if value >= 0 else math.exp(value) / (1 + math.exp(value))
 
 
-def measured_scale(scores: Sequence[float | None], source: str) -> RewardScale | None:
-    """Returns the scale of logits on reasonings of accepted samples; None where they do not differ."""
-    found = [score for score in scores if score is not None]
-    if len(found) < 2:
+def measured_scale(
+    accepted: Sequence[float | None], others: Sequence[float | None], source: str, close: float = CLOSE["cpu"]
+) -> RewardScale | None:
+    """Returns the scale of logits; None where they differ less than twice as much as two scores of one text may.
+
+    A model that parts good from bad wholly gives all good ones nearly the same logit, and their standard deviation is
+    noise. What tells good from bad is then the unit: half of the standard deviation over both, a quarter of the gap
+    between two clusters.
+
+    Args:
+        accepted: Logits of reasonings of accepted samples.
+        others: Of the other sides of their pairs.
+        source: Where they were taken from.
+        close: How far two scores of one text may lie apart, of 1 or of the largest.
+    """
+    known = [score for score in accepted if score is not None]
+    if len(known) < 2:
         return None
-    mu = math.fsum(found) / len(found)
-    sigma = math.sqrt(math.fsum((score - mu) ** 2 for score in found) / (len(found) - 1))
-    return RewardScale(mu=mu, sigma=sigma, n=len(found), source=source) if sigma > 1e-6 * max(1.0, abs(mu)) else None
+    mu, deviation = _moments(known)
+    sigma = max(deviation, _moments([*known, *(score for score in others if score is not None)])[1] / 2)
+    if not _is_told(mu, sigma, close):
+        return None
+    return RewardScale(mu=mu, sigma=sigma, n=len(known), source=source, accepted_deviation=deviation)
+
+
+def _moments(values: Sequence[float]) -> tuple[float, float]:
+    mean = math.fsum(values) / len(values)
+    return mean, math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1))
+
+
+def _is_told(mu: float, sigma: float, close: float) -> bool:
+    """Returns whether one sigma is more than what two scores of one text may differ by."""
+    return sigma > 2 * close * max(1.0, abs(mu))
 
 
 def read_scale(model: Path) -> RewardScale:
     """Returns the scale in a model's config.json.
 
     Raises:
-        InputError: there is none, or it cannot be read.
+        InputError: there is none, it cannot be read, or its unit is smaller than the noise of scores.
     """
     path = model / "config.json"
     fix = "train it with `recode train reward`, or measure mu and sigma on accepted samples and add the field"
@@ -65,11 +94,14 @@ def read_scale(model: Path) -> RewardScale:
     except (KeyError, TypeError) as error:
         raise input_error(path, "no map from scores to rewards", fix, field=KEY) from error
     try:
-        return RewardScale.model_validate(found)
+        scale = RewardScale.model_validate(found)
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join([KEY, *(str(part) for part in first["loc"])])
         raise input_error(path, first["msg"], fix, field=place) from error
+    if not _is_told(scale.mu, scale.sigma, CLOSE["cpu"]):
+        raise input_error(path, f"sigma {scale.sigma:.2g} is less than scores reproduce", fix, field=KEY)
+    return scale
 
 
 def write_scale(model: Path, scale: RewardScale | None) -> None:

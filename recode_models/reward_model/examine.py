@@ -9,16 +9,15 @@ from lcb_rb.evaluation import score_pairs
 from lcb_rb.progress import bar
 from lcb_rb.schema import PairKind, PreferencePair, Report
 from lcb_rb.scorers.base import Item
-from lcb_rb.scorers.calibrated import RewardScale, measured_scale, write_scale
+from lcb_rb.scorers.calibrated import CLOSE, RewardScale, measured_scale, write_scale
 from lcb_rb.scorers.classifier import ClassifierScorer
 from recode_models.failures import TrainingError
+from recode_models.launch import say
 from recode_models.reward_model.data import Data, PairSet
 from recode_models.reward_model.style import MOST_PAIRS, StyleProbe, probe, probe_items
 
 ENOUGH, MOST = 64, 512
 """Accepted reasonings that a scale needs before training ones are added, and how many are used."""
-CLOSE = {"cpu": 1e-3, "cuda": 0.05}
-"""How far scores of a saved model may lie from those in memory, of 1 or of the largest; bfloat16 on a GPU."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +27,7 @@ class Examined:
     reports: dict[str, Report]
     """By the name of the held-out set."""
     scale: RewardScale | None
-    """None where no reasoning of an accepted sample is known, or all have one score."""
+    """None where no reasoning of an accepted sample is known, or all have nearly one score."""
     style: StyleProbe
 
 
@@ -83,28 +82,43 @@ def _check(
             raise TrainingError(f"the saved model is not the trained one: {where}; please report this with the recipe")
 
 
-def accepted(pair: PreferencePair) -> str | None:
-    """Returns the side that an accepted sample's own reasoning is, if any: degraded sides were rewritten from it."""
+def sides(pair: PreferencePair) -> tuple[str, str] | None:
+    """Returns an accepted sample's own reasoning and the other side, None without one: degraded sides are rewritten."""
     if pair.kind is PairKind.STRONG:
         return None
-    return pair.rejected_reasoning if pair.kind is PairKind.OPTIMIZED else pair.chosen_reasoning
+    found = (pair.chosen_reasoning, pair.rejected_reasoning)
+    return (found[1], found[0]) if pair.kind is PairKind.OPTIMIZED else found
 
 
 def _scale(scorer: ClassifierScorer, data: Data) -> RewardScale | None:
     sets = [found for found in (data.validation, data.train) if found]
-    items: dict[tuple[str, str], Item] = {}
+    items: dict[tuple[str, str], tuple[Item, Item]] = {}
     used: list[PairSet] = []
     for found in sets:
         if len(items) < ENOUGH:
             used.append(found)
             for pair in found.pairs:
-                text = accepted(pair)
-                if text is not None:
-                    items.setdefault((pair.problem_id, text), Item(pair.id, pair.problem, text))
-    chosen = sorted(items.values(), key=lambda item: _order(f"{item.problem}\0{item.reasoning}"))[:MOST]
+                if texts := sides(pair):
+                    own, other = (Item(pair.id, pair.problem, text) for text in texts)
+                    items.setdefault((pair.problem_id, texts[0]), (own, other))
+    chosen = sorted(items.values(), key=lambda both: _order(f"{both[0].problem}\0{both[0].reasoning}"))[:MOST]
     names = " and ".join(found.name for found in used)
     source = f"reasonings of accepted samples in {data.train.place.name} ({names})"
-    return measured_scale(scorer.score(chosen), source)
+    scores = [scorer.score([both[side] for both in chosen]) for side in (0, 1)]
+    scale = measured_scale(scores[0], scores[1], source, CLOSE[scorer.loaded.device.type])
+    _tell(scale, any_known=bool(chosen))
+    return scale
+
+
+def _tell(scale: RewardScale | None, *, any_known: bool) -> None:
+    """Says where process rewards would be noise among accepted samples."""
+    if scale is None and any_known:
+        say("no scale of process rewards: scores of accepted and rejected reasonings differ less than they reproduce")
+    elif scale and scale.accepted_deviation is not None and scale.accepted_deviation < scale.sigma:
+        say(
+            f"accepted reasonings have nearly one score (standard deviation {scale.accepted_deviation:.2g}): the scale "
+            f"of process rewards goes by the distance to rejected ones (sigma {scale.sigma:.2g})"
+        )
 
 
 def _some(pairs: Sequence[PreferencePair], most: int) -> list[PreferencePair]:
