@@ -5,8 +5,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+Known = dict[int, tuple[int, str]]
 
-def parents() -> dict[int, tuple[int, str]]:
+
+def parents() -> Known:
     """Parent and state of every process."""
     found = {}
     for path in Path("/proc").iterdir():
@@ -19,17 +21,17 @@ def parents() -> dict[int, tuple[int, str]]:
     return found
 
 
-def below(pid: int) -> set[int]:
+def below(pid: int, known: Known | None = None) -> set[int]:
     """The processes that descend from one, zombies included."""
-    known, found = parents(), {pid}
+    known, found = known or parents(), {pid}
     while more := {child for child, (parent, _) in known.items() if parent in found} - found:
         found |= more
     return found - {pid}
 
 
-def children(pid: int) -> set[int]:
+def children(pid: int, known: Known | None = None) -> set[int]:
     """The processes whose parent is one."""
-    return {child for child, (parent, _) in parents().items() if parent == pid}
+    return {child for child, (parent, _) in (known or parents()).items() if parent == pid}
 
 
 def alive(pids: set[int]) -> set[int]:

@@ -179,7 +179,6 @@ def test_what_is_refused_of_reward_models_is_refused_of_policies(tmp_path, name,
 
 
 JOURNEY = """
-import re
 import sys
 from pathlib import Path
 
@@ -190,8 +189,8 @@ from publishable import make_policy
 directory, repo = make_policy(Path(sys.argv[1])), sys.argv[2]
 done = run_recode("publish", directory, repo, "--type", "model")
 assert done.returncode == 0, done.stderr
-(code,) = re.findall(r"```python\\n(.*?)```", Path(hf_hub_download(repo, "README.md")).read_text(), re.DOTALL)
-exec(code)
+card = Path(hf_hub_download(repo, "README.md")).read_text()
+exec(card.partition("```python\\n")[2].partition("```")[0])
 here, there = AutoModelForCausalLM.from_pretrained(directory).state_dict(), model.state_dict()
 assert here.keys() == there.keys() and all(there[name].equal(here[name]) for name in here)
 """

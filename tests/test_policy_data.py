@@ -302,8 +302,9 @@ def test_the_starter_set_is_read_by_name_and_pinned(tmp_path):
 
 def test_the_record_is_json_and_pins_the_prompt(tmp_path):
     record = json.loads(json.dumps(read(tmp_path, [problem("a")]).record()))
-    text = (ROOT / "recode_models/policy/prompts/think-answer.txt").read_bytes()
-    assert record["prompt"] == {"name": "think-answer", "sha256": hashlib.sha256(text).hexdigest()}
+    text = (ROOT / "recode_models/policy/prompts/think-answer.txt").read_text()
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    assert record["prompt"] == {"name": "think-answer", "sha256": digest, "template": text}
     assert record["counts"]["train"] == 1
     assert record["sources"][0]["name"] == "mine.jsonl"
 
