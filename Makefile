@@ -21,8 +21,9 @@ lint: $(READY)
 types: $(READY)
 	$(BIN)/mypy
 
+# One process more than there are cores: many tests wait for processes and servers of their own.
 unit: $(READY)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=auto
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=$$(( $$(nproc) + 1 ))
 
 setup: $(READY)
 

@@ -10,7 +10,7 @@ from concurrent.futures import CancelledError, ThreadPoolExecutor
 from concurrent.futures import wait as wait_for
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from factories import executor, make_problem
@@ -282,6 +282,7 @@ def outcome(code):
     st.sampled_from(["x = 1", "x = '''a\rb\r\nc'''", "x = 1 # c", "x = (1,\n2)", "x = 'a\\\n\r\nb'", "x = 1;\\"]),
     st.text("\r\n \t\f\v\x1c\x1f\x85\xa0\u2028\u3000#", max_size=4),
 )
+@example("x = 1;\\", "\r ")
 def test_programs_taken_for_equal_do_the_same(code, end):
     assert outcome(code + end) == outcome(normalised(code + end))
 

@@ -167,6 +167,7 @@ print(json.dumps({
 """
 
 
+@ONCE
 def test_metrics_load_from_their_spaces_and_give_the_plain_numbers(world: World) -> None:
     found = world.run(EVALUATE, "evaluator")
     assert found["pairwise"] == found["plain"] and found["pairwise"]["accuracy"] == 0.5
@@ -210,6 +211,7 @@ def test_a_model_loads_without_code_and_says_what_it_is(world: World) -> None:
     assert (row["modelId"], row["value"], row["task_id"]) == (MODEL, entry["value"], "lcb-rb")
 
 
+@ONCE
 def test_scoring_by_ids_pins_both_revisions_and_works_offline(world: World, tmp_path: Path) -> None:
     def score(model: str = MODEL, **more: str) -> dict[str, Any]:
         settings = {**world.settings("scorer"), **more}

@@ -370,7 +370,9 @@ def default_workers() -> int:
 
 def normalised(code: str) -> str:
     """Returns the code without what never changes what it does: line ends and the end of the file."""
-    return code.replace("\r\n", "\n").replace("\r", "\n").rstrip(" \t\n")
+    lines = code.replace("\r\n", "\n").replace("\r", "\n")
+    kept = lines.rstrip(" \t\n")
+    return lines if kept.endswith("\\") else kept  # what follows a backslash decides whether it may stand there
 
 
 def as_work(problem: Problem, *, trust: bool = False) -> Work:
