@@ -21,9 +21,8 @@ lint: $(READY)
 types: $(READY)
 	$(BIN)/mypy
 
-# One process more than there are cores: many tests wait for processes and servers of their own.
 unit: $(READY)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=$$(( $$(nproc) + 1 ))
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=auto
 
 setup: $(READY)
 
