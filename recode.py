@@ -67,6 +67,7 @@ def demo(
 
 
 app.add_typer(lcb_rb.commands.app)
+app.add_typer(builders.commands.tools)
 app.add_typer(builders.commands.app, name="build")
 app.add_typer(recode_models.commands.app, name="train")
 
@@ -109,12 +110,14 @@ def _demo_grade(out: Path) -> None:
 def _demo_build(out: Path, seed: int) -> tuple[int, int]:
     """Builds LCB-RB and CRPL pairs from half of the problems, CRPL pairs for training from the others."""
     from builders import crpl, lcb_rb
+    from builders.recipe import crpl_recipe
 
     held_out, training = _demo_inputs(out)
+    recipe = crpl_recipe(seed=seed, places=1)
     natural = lcb_rb.build(held_out, out / "lcb-rb")
-    degraded = crpl.build(held_out, out / "crpl-held-out", seed=seed)
-    crpl.build(training, out / "crpl", seed=seed)
-    return len(natural.pairs), len(degraded.pairs)
+    degraded = crpl.build(held_out, out / "crpl-held-out", recipe)
+    crpl.build(training, out / "crpl", recipe)
+    return natural.facts.n, degraded.facts.n
 
 
 def _demo_inputs(out: Path) -> "list[Inputs]":

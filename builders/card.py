@@ -3,16 +3,17 @@
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import yaml
 
+from builders.dataset import Facts, joined
 from builders.filters import REASONS
+from builders.shards import Index
 from lcb_rb import __version__
 from lcb_rb.cards import CARD
 from lcb_rb.errors import InputError
-from lcb_rb.pairs import pair_schema
-from lcb_rb.schema import PreferencePair
 from lcb_rb.templates import fill
 
 HERE = Path(__file__).parent
@@ -20,24 +21,25 @@ SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_
 
 
 def render_card(
-    template: str, name: str, splits: Mapping[str, Sequence[PreferencePair]], fields: Mapping[str, str]
+    template: str, name: str, splits: Mapping[str, Facts], columns: pa.Schema, fields: Mapping[str, str]
 ) -> str:
     """Returns the card.
 
     Args:
         template: File in cards/ without its suffix.
         name: `pretty_name` of the dataset.
-        splits: The pairs.
+        splits: What is known of the pairs.
+        columns: Of the pairs.
         fields: What only the caller knows, by field of the template.
     """
-    pairs = [pair for split in splits.values() for pair in split]
-    sources, counts = [pair.source for pair in pairs], {split: len(found) for split, found in splits.items()}
+    facts, counts = joined(splits.values()), {split: found.n for split, found in splits.items()}
     common = {
-        "metadata": metadata(name, sources, len(pairs), configs({"default": ("data", pair_schema(pairs), counts)})),
+        "metadata": metadata(name, facts.of("source"), facts.n, configs({"default": ("data", columns, counts)})),
         "splits": table(("split", "pairs", "problems"), _split_rows(splits)),
-        "sources": source_table(sources, "pairs"),
-        "dates": dates(pairs),
-        "difficulty": count_table("difficulty", (pair.difficulty or "unknown" for pair in pairs)),
+        "sources": source_table(facts.of("source"), "pairs"),
+        "dates": dates(facts),
+        "windows": window_table(facts.of("day")),
+        "difficulty": count_table("difficulty", facts.of("difficulty")),
         "version": __version__,
     }
     text = (HERE / "cards" / f"{template}.md").read_text(encoding="utf-8")
@@ -64,10 +66,27 @@ def refuse_foreign(out: Path, name: str, parts: Collection[str] = ("data",)) -> 
         raise InputError(f"{out}: exists and was not built by this command; choose another --out or remove it")
 
 
-def count_table(title: str, values: Iterable[str]) -> str:
+def count_table(title: str, counts: Mapping[str, int]) -> str:
     """Returns a markdown table of how often each value occurs, most frequent first."""
-    counts = sorted(Counter(values).items(), key=lambda item: (-item[1], item[0]))
-    return table((title, "pairs"), [(value, str(count)) for value, count in counts])
+    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    return table((title, "pairs"), [(value, str(count)) for value, count in ordered])
+
+
+def window_table(days: Mapping[str, int]) -> str:
+    """Returns the markdown table of pairs by the release of LiveCodeBench that first held problems of their days.
+
+    Args:
+        days: Pairs by day, ISO; "" for those without a date.
+    """
+    ends = _read_yaml("windows.yaml")
+    counts: Counter[str] = Counter()
+    for day, count in days.items():
+        counts[
+            next((name for name, end in ends.items() if day and day <= str(end)), "later" if day else "undated")
+        ] += count
+    names = [*ends, "later", "undated"]
+    rows = [(name, f"to {ends[name]}" if name in ends else "", str(counts[name])) for name in names if counts[name]]
+    return table(("release window", "days", "pairs"), rows)
 
 
 def drop_table(drops: Mapping[str, int]) -> str:
@@ -76,12 +95,14 @@ def drop_table(drops: Mapping[str, int]) -> str:
     return table(("reason", "dropped", "meaning"), [(name, str(n), REASONS[name]) for name, n in rows if n])
 
 
-def input_table(files: Mapping[str, int]) -> str:
-    """Returns the markdown table of input files, by name, with their samples."""
-    return table(("file", "samples"), [(name, str(count)) for name, count in sorted(files.items())])
+def input_table(index: Index) -> str:
+    """Returns the markdown table of input files, by name, with their samples and hashes."""
+    rows = [(file.name, str(file.samples), file.sha256[:16]) for file in index.samples]
+    rows += [(file.name, what, file.sha256[:16]) for what in ("problems", "verdicts") for file in getattr(index, what)]
+    return table(("file", "samples", "sha256"), rows)
 
 
-def metadata(name: str, sources: Iterable[str], rows: int, places: Mapping[str, object]) -> str:
+def metadata(name: str, sources: Collection[str], rows: int, places: Mapping[str, object]) -> str:
     """Returns the YAML of a card.
 
     Args:
@@ -129,7 +150,7 @@ def configs(parts: Mapping[str, tuple[str, pa.Schema, Mapping[str, int]]]) -> di
     return {"configs": places, "dataset_info": declared}
 
 
-def licence(sources: Iterable[str]) -> str:
+def licence(sources: Collection[str]) -> str:
     """Returns the licence that all sources share, as the Hub names it."""
     known = _sources()
     found = {known.get(source, {}).get("spdx", "other") for source in sources}
@@ -141,32 +162,34 @@ def size_category(rows: int) -> str:
     return next((label for limit, label in SIZES if rows < limit), "n>1M")
 
 
-def _split_rows(splits: Mapping[str, Sequence[PreferencePair]]) -> list[tuple[str, ...]]:
-    return [(name, str(len(pairs)), str(len({pair.problem_id for pair in pairs}))) for name, pairs in splits.items()]
+def _split_rows(splits: Mapping[str, Facts]) -> list[tuple[str, ...]]:
+    return [(name, str(facts.n), str(len(facts.problems))) for name, facts in splits.items()]
 
 
-def source_table(sources: Iterable[str], what: str) -> str:
+def source_table(sources: Mapping[str, int], what: str) -> str:
     """Returns the markdown table of licences and provenance, with how often each source occurs."""
     unknown = {"licence": "not stated: ask whoever made the files", "provenance": "read from the given files"}
     known = _sources()
     rows = [
         (source, str(count), known.get(source, unknown)["licence"], known.get(source, unknown)["provenance"])
-        for source, count in sorted(Counter(sources).items())
+        for source, count in sorted(sources.items())
     ]
     return table(("source", what, "licence", "provenance"), rows)
 
 
 def _sources() -> dict[str, dict[str, str]]:
-    text = (HERE / "cards" / "sources.yaml").read_text(encoding="utf-8")
-    facts: dict[str, dict[str, str]] = yaml.safe_load(text)
+    return _read_yaml("sources.yaml")
+
+
+def _read_yaml(name: str) -> dict[str, Any]:
+    facts: dict[str, Any] = yaml.safe_load((HERE / "cards" / name).read_text(encoding="utf-8"))
     return facts
 
 
-def dates(pairs: Sequence[PreferencePair]) -> str:
+def dates(facts: Facts) -> str:
     """Returns the first and the last day of the pairs' problems."""
-    days = sorted(pair.date for pair in pairs if pair.date)
-    undated = sum(pair.date is None for pair in pairs)
-    window = f"{days[0]} to {days[-1]}" if days else "none stated"
+    undated = facts.of("day")[""]
+    window = f"{facts.first_day} to {facts.last_day}" if facts.first_day else "none stated"
     return f"{window} ({undated} pairs without a date)" if undated else window
 
 

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from builders.gates.reasons import GATE_REASONS
 from lcb_rb.errors import InputError
 from lcb_rb.parsing import code_blocks, prose
 from lcb_rb.schema import Problem, Result, Sample, Verdict
@@ -46,7 +47,7 @@ class Selection:
 
 REASONS = {
     "no_problem": "its problem is not in the input",
-    "excluded_problem": "its problem is in --exclude-problems",
+    "excluded_problem": "its problem is in --exclude-problems, or nearly",
     "outside_window": "its problem's date is unknown or outside --window",
     "ungraded": "the grader failed, or there is neither a stored grade nor a test",
     "no_code": "the completion holds no code",
@@ -54,13 +55,17 @@ REASONS = {
     "float_tolerance": "stored as failed for a difference below 1e-6 in a decimal",
     "several_answers": "stored as failed although the statement admits several right answers",
     "short_reasoning": "reasoning shorter than --min-reasoning-chars, code blocks not counted",
-    "same_reasoning": "another sample of the problem has the same reasoning and outcome",
-    "contradicting_twin": "the same reasoning led once to accepted and once to failing code",
+    "same_reasoning": "another sample of the problem has the same reasoning, or nearly, and the same outcome",
+    "contradicting_twin": "the same reasoning, or nearly, led once to accepted and once to failing code",
     "not_accepted": "only accepted samples are rewritten",
-    "no_variant": "no rule finds a place",
+    "no_variant": "no rule finds a place, or the model gave no variant",
     "no_accepted": "no sample of the problem is accepted",
     "no_failed": "no sample of the problem failed",
     "no_partner": "the problem has more samples of this outcome than of the other",
+    "refuted_reasoning": "accepted, but the reasoning is known to be wrong, and nothing sound is left to pair it with",
+    "refuted_variant": "meant to be better, but a numeric claim in it is wrong",
+    "unbalanced": "left out so that form, words and authors give nothing away",
+    **GATE_REASONS,
 }
 """Every reason, and what it means."""
 

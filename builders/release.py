@@ -2,6 +2,7 @@
 
 import re
 import shlex
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,12 +13,14 @@ import yaml
 
 from builders import card
 from builders.card import refuse_foreign
+from builders.dataset import facts_of
+from builders.review import reviewed
 from lcb_rb import __version__
 from lcb_rb.cards import CARD
 from lcb_rb.columns import PROBLEMS, SAMPLES, problem_row, sample_row, write_rows
 from lcb_rb.errors import InputError, input_error
 from lcb_rb.execution.verdicts import read_verdicts
-from lcb_rb.pairs import pair_files, pair_schema, read_pairs, shard_name, to_row
+from lcb_rb.pairs import DEFAULT, pair_files, pair_schema, read_pairs, shard_name, to_row
 from lcb_rb.schema import PreferencePair, Problem
 from lcb_rb.sources import read_problems, read_samples
 from lcb_rb.templates import fill
@@ -28,6 +31,7 @@ EVAL = "eval.yaml"
 
 _SPLIT = re.compile(r"(.+)-\d+-of-\d+\.parquet")
 _SECTION = re.compile(r"^## How the pairs were made\n(.*?)(?=^## )", re.DOTALL | re.MULTILINE)
+_REVIEWS = re.compile(rf"^{reviewed.HEADING}\n.*?(?=^## |\Z)", re.DOTALL | re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +77,7 @@ def build(parts: Parts, out: Path) -> dict[str, Config]:
     Raises:
         InputError: a part is wrong, or problems of the test pairs are also in the training pairs.
     """
-    refuse_foreign(out, "release", {"data", "crpl", "problems", "samples", EVAL})
+    refuse_foreign(out, "release", {"data", reviewed.NAME, "crpl", "problems", "samples", EVAL})
     natural, training = _pairs(parts.pairs), _pairs(parts.crpl)
     _refuse_shared(natural, training, parts)
     known = read_problems(parts.problems)
@@ -82,6 +86,7 @@ def build(parts: Parts, out: Path) -> dict[str, Config]:
     results, ordered = read_verdicts(parts.verdicts), sorted(found.samples, key=lambda sample: sample.id)
     configs = {
         "default": _config_of_pairs("data", natural),
+        **_reviewed(parts.pairs),
         "crpl": _config_of_pairs("crpl", training),
         "problems": Config("problems", PROBLEMS, {"test": [problem_row(problems[name]) for name in sorted(problems)]}),
         "samples": Config("samples", SAMPLES, {"test": [sample_row(item, results.get(item.id)) for item in ordered]}),
@@ -95,10 +100,17 @@ def build(parts: Parts, out: Path) -> dict[str, Config]:
     return configs
 
 
-def _pairs(directory: Path) -> dict[str, list[PreferencePair]]:
+def _pairs(directory: Path, config: str = DEFAULT) -> dict[str, list[PreferencePair]]:
     """Returns the pairs of a directory by split."""
-    splits = {found[1] for path in pair_files(directory) if (found := _SPLIT.fullmatch(path.name))}
-    return {split: read_pairs(directory, split) for split in sorted(splits)}
+    splits = {found[1] for path in pair_files(directory, config=config) if (found := _SPLIT.fullmatch(path.name))}
+    return {split: read_pairs(directory, split, config) for split in sorted(splits)}
+
+
+def _reviewed(directory: Path) -> dict[str, Config]:
+    """Returns the config of the pairs that people confirmed, where `recode review` has made one."""
+    if not (directory / reviewed.NAME).is_dir():
+        return {}
+    return {reviewed.NAME: _config_of_pairs(reviewed.NAME, _pairs(directory, reviewed.NAME))}
 
 
 def _refuse_shared(
@@ -139,7 +151,7 @@ def _card(
         for name, config in configs.items()
         for split, count in config.counts.items()
     ]
-    sources = [problem.source for problem in problems.values()]
+    sources = Counter(problem.source for problem in problems.values())
     fields = {
         "metadata": _metadata(configs, sources),
         "configs": card.table(("config", "split", "rows", "how to load it"), rows),
@@ -147,11 +159,12 @@ def _card(
         "release": parts.version,
         "version": __version__,
         "natural": _how(parts.pairs),
+        "reviewed": _reviews(parts.pairs),
         "rewritten": _how(parts.crpl),
         "command": _command(parts),
         "sources": card.source_table(sources, "problems"),
-        "dates": card.dates([pair for pairs in natural.values() for pair in pairs]),
-        "training_dates": card.dates([pair for pairs in training.values() for pair in pairs]),
+        "dates": card.dates(facts_of(natural)),
+        "training_dates": card.dates(facts_of(training)),
     }
     return fill((card.HERE / "cards" / "release.md").read_text(encoding="utf-8"), fields)
 
@@ -164,10 +177,16 @@ def _command(parts: Parts) -> str:
     return shlex.join([*words, "--repo-id", parts.repo_id, "--tag", parts.version, "--out", "DIR"])
 
 
-def _metadata(configs: Mapping[str, Config], sources: Sequence[str]) -> str:
+def _metadata(configs: Mapping[str, Config], sources: Mapping[str, int]) -> str:
     total = sum(sum(config.counts.values()) for config in configs.values())
     places = {name: (config.folder, config.schema, config.counts) for name, config in configs.items()}
-    return card.metadata("LCB-RB", sources, total, card.configs(places))
+    return card.metadata("LCB-RB", list(sources), total, card.configs(places))
+
+
+def _reviews(directory: Path) -> str:
+    """Returns what a part's own card says of its reviewers, with a blank line after; nothing where there are none."""
+    found = _REVIEWS.search((directory / CARD).read_text(encoding="utf-8"))
+    return f"{found[0].strip()}\n\n" if found else ""
 
 
 def _how(directory: Path) -> str:

@@ -11,7 +11,7 @@ from lcb_rb.options import AsJson, Engine, MoreSamples, RepoType, Suite, WeakIso
 
 app = typer.Typer()
 
-FORMATS = "Of all files: ours, humaneval, mbpp, evalplus, livecodebench or leetcode."
+FORMATS = "Of all files: ours, humaneval, mbpp, evalplus, livecodebench, mapcoder or leetcode."
 RARE = "Rarely needed"
 """Panel of the help for options that change what a verdict means."""
 MODELS = "Models"

@@ -27,7 +27,7 @@ def opened_lines(path: Path) -> Iterator[tuple[TextIO, list[str]]]:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise InputError(f"{path}: another run is scoring into it; wait for it or choose another --out") from error
+            raise InputError(f"{path}: another run is writing it; wait for it or choose another --out") from error
         lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
         stream.write("\n")  # ends a line that a kill has torn
         try:

@@ -3,7 +3,7 @@
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +60,13 @@ SCHEMA = pa.schema(
         ("rejected_chars", pa.int32()),
     ]
 )
-"""Columns of natural pairs; rewritten ones have `edits` besides."""
+"""Columns that all pairs have."""
+
+_CLAIMS = tuple(f"{side}_claims_{what}" for side in ("chosen", "rejected") for what in ("checked", "refuted"))
+OPTIONAL = pa.schema(
+    [("edits", _EDITS), ("place", pa.string()), ("rewriter", pa.string()), *((name, pa.int32()) for name in _CLAIMS)]
+)
+"""Columns that are there where a pair has something in them."""
 
 _DERIVED = frozenset({"prompt", "chosen", "rejected", "chosen_chars", "rejected_chars"})
 
@@ -107,9 +113,22 @@ def from_row(row: dict[str, Any]) -> PreferencePair:
     return PreferencePair.model_validate({**known, "edits": known.get("edits") or ()})
 
 
-def pair_schema(pairs: Sequence[PreferencePair]) -> pa.Schema:
+def pair_schema(pairs: Iterable[PreferencePair]) -> pa.Schema:
     """Returns the columns that the pairs need."""
-    return SCHEMA.append(pa.field("edits", _EDITS)) if any(pair.edits for pair in pairs) else SCHEMA
+    used: set[str] = set()
+    for pair in pairs:
+        used |= used_columns(pair)
+    return schema_of(used)
+
+
+def used_columns(pair: PreferencePair) -> set[str]:
+    """Returns the optional columns that a pair has something in."""
+    return {name for name in OPTIONAL.names if getattr(pair, name) not in (None, ())}
+
+
+def schema_of(used: Collection[str]) -> pa.Schema:
+    """Returns the columns that all pairs have and the named optional ones."""
+    return pa.schema([*SCHEMA, *(column for column in OPTIONAL if column.name in used)])
 
 
 def write_pairs(pairs: Sequence[PreferencePair], directory: Path, split: str, folder: str = "data") -> Path:

@@ -109,6 +109,27 @@ def prose(text: str) -> str:
     return "".join([*kept, text[position:]]).strip()
 
 
+def syntax_key(code: str) -> str:
+    """Returns a text that is the same for programs that differ in comments, docstrings and layout only.
+
+    A program that Python does not parse is its own key.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            tree = ast.parse(code if len(code) <= MAX_CODE_CHARS else "(")
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+                node.body = [line for line in node.body if not _is_text(line)] or [ast.Pass()]
+        return ast.dump(tree)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return code
+
+
+def _is_text(line: ast.stmt) -> bool:
+    return isinstance(line, ast.Expr) and isinstance(line.value, ast.Constant)
+
+
 def _dedent(body: str, width: int) -> str:
     return re.sub(rf"^[ \t]{{1,{width}}}", "", body, flags=re.MULTILINE) if width else body
 

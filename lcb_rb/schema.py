@@ -47,6 +47,14 @@ class PairKind(StrEnum):
     """Optimized variant over the original."""
     DEGRADED = "degraded"
     """Original over degraded variant."""
+    SAME_CODE = "same_code"
+    """Two accepted samples with the same code (compared as syntax trees); one of the reasonings is refuted."""
+    LUCKY = "lucky"
+    """Two accepted samples with different code; one of the reasonings is refuted, its code right by luck."""
+
+
+Direction = Literal["optimized", "degraded"]
+"""Whether a rewrite makes a reasoning better or worse."""
 
 
 Place = Literal["before", "after"]
@@ -243,8 +251,14 @@ class Variant(Record):
     """Sample it was made from."""
     reasoning: str
     """The new text."""
+    direction: Direction
+    """Whether it is meant to be better or worse than the original."""
+    dimension: Dimension
+    """Side of quality that was changed."""
     edits: tuple[Edit, ...]
-    """What was changed, in order of place."""
+    """What was changed, in order of place; offsets are those of the original."""
+    rewriter: str = "rules"
+    """Who wrote it: `rules`, or a model and the hash of its prompt."""
 
 
 class PreferencePair(Record):
@@ -281,7 +295,19 @@ class PreferencePair(Record):
     source: str
     """Of the problem."""
     edits: tuple[Edit, ...] = ()
-    """How the variant was made; empty for natural pairs."""
+    """What turns the better reasoning into the worse one; empty where neither was made from the other."""
+    place: Place | None = None
+    """Where both reasonings stand in their completions; None where that is not known."""
+    rewriter: str | None = None
+    """Who wrote the variants: `rules`, or a model and the hash of its prompt; None where both sides are samples."""
+    chosen_claims_checked: int | None = None
+    """Numeric claims of the better reasoning that were compared with results of accepted code; None: none sought."""
+    chosen_claims_refuted: int | None = None
+    """Those that were wrong."""
+    rejected_claims_checked: int | None = None
+    """The same of the worse reasoning."""
+    rejected_claims_refuted: int | None = None
+    """The same of the worse reasoning."""
 
     def swap(self) -> "PreferencePair":
         """Returns the pair with the two sides exchanged."""
@@ -293,6 +319,10 @@ class PreferencePair(Record):
                 "rejected_code": self.chosen_code,
                 "chosen_model": self.rejected_model,
                 "rejected_model": self.chosen_model,
+                "chosen_claims_checked": self.rejected_claims_checked,
+                "chosen_claims_refuted": self.rejected_claims_refuted,
+                "rejected_claims_checked": self.chosen_claims_checked,
+                "rejected_claims_refuted": self.chosen_claims_refuted,
             }
         )
 

@@ -66,6 +66,7 @@ class ChatServer:
         self.lock = threading.Lock()
         self.http = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self.http.daemon_threads = True
+        self.http.socket.listen(256)  # five are the default: clients that come at once would be kept waiting, or reset
 
     @property
     def url(self) -> str:

@@ -48,7 +48,7 @@ def make_problem(problem_id: str = "p1", **fields: Any) -> Problem:
 
 def make_sample(sample_id: str = "s1", *, problem_id: str = "p1", passed: bool | None = None, **fields: Any) -> Sample:
     """A sample with a reasoning of about 300 characters that names the sample."""
-    known = {"model": "m", "reasoning": f"{sample_id}: {LONG * 3}", "code": "print(2 * int(input()))\n"}
+    known = {"model": "m", "reasoning": f"{sample_id}: {LONG}" * 3, "code": "print(2 * int(input()))\n"}
     return Sample(id=sample_id, problem_id=problem_id, passed=passed, **{**known, **fields})
 
 

@@ -9,13 +9,15 @@ import numpy as np
 from safetensors.numpy import save_file
 
 from builders.card import CARD, render_card
+from builders.dataset import facts_of
 from factories import make_pair, make_problem
 from hub import HubServer
-from lcb_rb.pairs import write_pairs
+from lcb_rb.pairs import pair_schema, write_pairs
 from lcb_rb.schema import Isolation, PreferencePair
 
 FIELDS = (
-    "longer longer_share n_pairs n_after n_samples n_used grades models inputs drops command".split()  # noqa: SIM905
+    *("longer", "longer_share", "n_pairs", "n_after", "n_samples", "n_used", "grades", "kinds", "models", "inputs"),
+    *("drops", "command", "audit", "audit_before", "judges", "offenders", "recipe"),
 )
 OWNER = "hf_owner"
 SMALL = {
@@ -39,7 +41,8 @@ def make_dataset(directory: Path, *, n_pairs: int = 3, note: str = "x") -> Path:
 
 
 def card_of(pairs: list[PreferencePair], note: str) -> str:
-    return render_card("lcb_rb", "LCB-RB", {"test": pairs}, dict.fromkeys(FIELDS, note))
+    facts = {"test": facts_of({"test": pairs})}
+    return render_card("lcb_rb", "LCB-RB", facts, pair_schema(pairs), dict.fromkeys(FIELDS, note))
 
 
 def make_model(directory: Path, *, seed: int = 0) -> Path:

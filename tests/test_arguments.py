@@ -147,9 +147,9 @@ def test_true_and_false_scale_rewards_as_trl_says(tmp_path):
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("", "is empty; a recipe begins with"),
-        ("# nothing yet", "is empty; a recipe begins with"),
-        ("- model", "is no recipe: it has no fields; a recipe begins with"),
+        ("", "is empty; a recipe has fields"),
+        ("# nothing yet", "is empty; a recipe has fields"),
+        ("- model", "is no recipe: it has no fields; a recipe has fields"),
         (MODEL + "training: {seed: 3}", "give seed at the top of the recipe"),
         (MODEL + "training: {output_dir: x}", "give --out"),
     ],

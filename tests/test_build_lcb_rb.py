@@ -1,5 +1,6 @@
 import json
 import os
+import random
 import shlex
 import shutil
 import signal
@@ -14,6 +15,7 @@ from pathlib import Path
 import datasets
 import pytest
 
+from builders.audit.audit import GATES, TOGETHER
 from factories import LONG, ROOT, SHARED_DATA, make_problem, make_sample, run_recode
 from lcb_rb.pairs import SCHEMA, read_pairs
 
@@ -25,7 +27,7 @@ DIES = """
 import os, signal, sys
 place = sys.argv[1]
 sys.argv[1:] = sys.argv[2:]
-import recode, builders.lcb_rb
+import datasets, recode, builders.lcb_rb, sklearn.linear_model, sklearn.ensemble
 
 def die_after(left):
     def hook(event, args):
@@ -53,6 +55,15 @@ def write(path: Path, rows: list[dict[str, object]]) -> Path:
     return path
 
 
+def words(name: str, chars: int) -> str:
+    """A text like no other."""
+    drawn = random.Random(name)
+    text = LONG
+    while len(text) < chars:
+        text += "".join(drawn.choice("abcdefgh") for _ in range(5)) + " "
+    return text
+
+
 def rows_of_samples(graded: bool) -> list[dict[str, object]]:
     """Eight samples for each of two problems, half of them right; the last one is slow, so that a kill comes first."""
     rows = []
@@ -60,7 +71,7 @@ def rows_of_samples(graded: bool) -> list[dict[str, object]]:
         for i in range(8):
             pause_s = 1.0 if (problem, i) == ("p2", 7) else 0.1
             code = f"import time\ntime.sleep({pause_s})\n{WRONG if i % 2 else RIGHT}  # {problem}/{i}\n"
-            reasoning = f"Sample {i}. {LONG * (3 + i % 3)}"
+            reasoning = words(f"{problem}/{i}", 100 * (3 + i % 3))
             sample = make_sample(f"{problem}/{i}", problem_id=problem, code=code, reasoning=reasoning)
             rows.append({**sample.model_dump(include=FIELDS), "passed": i % 2 == 0 if graded else None})
     return rows
@@ -93,10 +104,13 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_build_makes_pairs_and_a_card(tmp_path: Path) -> None:
     done = run_recode(*arguments(tmp_path), "--out", tmp_path / "out", "--json")
-    assert (done.returncode, json.loads(done.stdout)) == (
+    told = json.loads(done.stdout)
+    audit = told.pop("audit")
+    assert (done.returncode, told) == (
         0,
-        {"pairs": 8, "problems": 2, "samples": 16, "drops": {}, "out": str(tmp_path / "out")},
+        {"pairs": 8, "problems": 2, "samples": 16, "drops": {}, "spent": None, "out": str(tmp_path / "out")},
     )
+    assert {row["predictor"] for row in audit["rows"]} == {*GATES, TOGETHER}
     assert tree(tmp_path / "out").keys() == {"README.md", PARQUET}
 
 
@@ -107,7 +121,7 @@ def test_the_order_of_files_and_lines_does_not_matter(built: Path, tmp_path: Pat
         (tmp_path / name).write_text("".join(reversed(lines)))
     a, b = build[3:5]
     run_recode(*build[:3], b, a, *build[5:], "--out", tmp_path / "out")
-    assert tree(tmp_path / "out") == tree(built / "new") != {}
+    assert tree(tmp_path / "out")[PARQUET] == tree(built / "new")[PARQUET]
 
 
 def test_grades_from_running_the_code_give_the_same_pairs_as_stored_ones(built: Path) -> None:
@@ -154,8 +168,9 @@ def test_a_build_that_cannot_be_is_one_line_and_leaves_nothing(tmp_path: Path, o
     before = tree(tmp_path)
     done = run_recode(*build, *options, "--out", tmp_path / "out", cwd=tmp_path)
     assert (done.returncode, done.stdout, tree(tmp_path)) == (2, "", before)
-    assert fault in done.stderr
-    assert done.stderr.count("\n") == 1
+    *progress, told = done.stderr.splitlines()
+    assert fault in told
+    assert not any(line.startswith("recode:") for line in progress)
 
 
 def test_a_project_is_not_taken_for_an_old_output(tmp_path: Path) -> None:
@@ -170,7 +185,8 @@ def test_a_project_is_not_taken_for_an_old_output(tmp_path: Path) -> None:
 
 
 def journal(out: Path) -> Path:
-    return out.with_name(f".{out.name}.partial") / "verdicts.journal"
+    work = out.with_name(f".{out.name}.partial") / "work.journal"
+    return next(work.glob("grades-*.journal"), work / "grades-000.journal")
 
 
 def keys(path: Path) -> list[str]:
@@ -261,8 +277,8 @@ def built_from_real(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @real
-def test_real_generations_give_at_least_110_pairs(built_from_real: Path) -> None:
-    assert len(read_pairs(built_from_real)) >= 110
+def test_real_generations_give_at_least_90_pairs(built_from_real: Path) -> None:
+    assert len(read_pairs(built_from_real)) >= 90
 
 
 @real
@@ -292,4 +308,5 @@ def test_length_gives_nothing_away_on_real_pairs(built_from_real: Path) -> None:
 @real
 def test_load_dataset_loads_the_real_pairs(built_from_real: Path, tmp_path: Path) -> None:
     loaded = datasets.load_dataset(str(built_from_real), split="test", cache_dir=str(tmp_path))
-    assert (loaded.column_names, loaded.num_rows) == (SCHEMA.names, len(read_pairs(built_from_real)))
+    assert loaded.column_names == [*SCHEMA.names, "place"]
+    assert loaded.num_rows == len(read_pairs(built_from_real))

@@ -9,33 +9,45 @@ import yaml
 from huggingface_hub import DatasetCard
 
 from builders import crpl, lcb_rb
-from builders.card import CARD, count_table, drop_table, input_table, refuse_foreign, render_card
+from builders.card import CARD, count_table, drop_table, input_table, refuse_foreign, render_card, window_table
+from builders.command_line import command
+from builders.dataset import facts_of
 from builders.filters import REASONS, Selection
 from builders.inputs import Inputs
+from builders.recipe import NaturalRecipe
+from builders.shards import File, Index
 from factories import LONG, make_pair, make_problem, make_sample
 from lcb_rb.errors import InputError
-from lcb_rb.pairs import SCHEMA
+from lcb_rb.pairs import SCHEMA, pair_schema
 from lcb_rb.schema import Isolation, PreferencePair
 from lcb_rb.window import Window
 
 FIELDS = (
-    "longer longer_share n_pairs n_after n_samples n_used grades models inputs drops command".split()  # noqa: SIM905
+    *("longer", "longer_share", "n_pairs", "n_after", "n_samples", "n_used", "grades", "kinds", "models", "inputs"),
+    *("drops", "command", "audit", "audit_before", "judges", "offenders", "recipe"),
 )
+
+
+STATEMENTS = {
+    "p1": "Print the double of the number on stdin.",
+    "p2": "Read a list and print how many of its items are even.",
+    "p3": "For each line, print it backwards, in upper case.",
+}
 
 
 def small_inputs(directory: Path) -> Inputs:
     """Two files of samples with stored grades: two problems with pairs, and a sample for most reasons to drop one."""
     days = {"p1": "2025-01-31", "p2": "2024-12-01", "p3": None}
     problems = [
-        make_problem(name, difficulty=level, date=day, source=source)
+        make_problem(name, statement=STATEMENTS[name], difficulty=level, date=day, source=source)
         for (name, day), level, source in zip(days.items(), ("easy", "hard", None), ("a", "b", "a"), strict=True)
     ]
     samples = [
         make_sample("p1/1", passed=True, model="one"),
         make_sample("p1/2", passed=False, model="two|more", reasoning=LONG * 4),
         make_sample("p1/3", passed=False, model="two|more"),
-        make_sample("p2/1", problem_id="p2", passed=True, model="one", reasoning=LONG * 3),
-        make_sample("p2/2", problem_id="p2", passed=False, model="two|more"),
+        make_sample("p2/1", problem_id="p2", passed=True, model="two|more", reasoning=LONG * 3),
+        make_sample("p2/2", problem_id="p2", passed=False, model="one"),
         make_sample("p2/3", problem_id="p2", passed=True, model="one", reasoning="Short."),
         make_sample("p3/1", problem_id="p3", passed=True, model="one"),
         make_sample("p3/2", problem_id="p3", passed=False, model="one", code=""),
@@ -55,7 +67,10 @@ def write(path: Path, rows: list[dict[str, object]]) -> None:
 
 
 def card_of(*pairs: PreferencePair, **fields: str) -> str:
-    return render_card("lcb_rb", "LCB-RB", {"test": pairs}, {**dict.fromkeys(FIELDS, "x"), **fields})
+    facts = facts_of({"test": pairs})
+    return render_card(
+        "lcb_rb", "LCB-RB", {"test": facts}, pair_schema(pairs), {**dict.fromkeys(FIELDS, "x"), **fields}
+    )
 
 
 def header(card: str) -> dict[str, object]:
@@ -73,7 +88,7 @@ def test_the_header_of_a_card_is_read_by_the_hub(tmp_path: Path) -> None:
     fields = header((tmp_path / "out" / CARD).read_text(encoding="utf-8"))
     (declared,) = fields.pop("dataset_info")
     assert declared["config_name"] == "default" and declared["splits"] == [{"name": "test", "num_examples": 2}]
-    assert [column["name"] for column in declared["features"]] == SCHEMA.names
+    assert [column["name"] for column in declared["features"]] == [*SCHEMA.names, "place"]
     assert fields == {
         "pretty_name": "LCB-RB",
         "language": ["en"],
@@ -142,11 +157,11 @@ def test_no_dates_are_said_to_be_none() -> None:
 
 @pytest.mark.parametrize("name", ["a|b", "a\nb", "a\r\n\tb", "| a |\n| --- |"])
 def test_no_name_breaks_a_table(name: str) -> None:
-    assert [line.count("|") for line in count_table("model", [name]).splitlines()] == [3, 3, 3]
+    assert [line.count("|") for line in count_table("model", {name: 1}).splitlines()] == [3, 3, 3]
 
 
 def test_a_table_counts_the_most_frequent_first() -> None:
-    assert count_table("level", "cabba").splitlines()[2:] == ["| a | 2 |", "| b | 2 |", "| c | 1 |"]
+    assert count_table("level", Counter("cabba")).splitlines()[2:] == ["| a | 2 |", "| b | 2 |", "| c | 1 |"]
 
 
 def test_dropped_samples_are_listed_with_what_the_reason_means() -> None:
@@ -155,7 +170,24 @@ def test_dropped_samples_are_listed_with_what_the_reason_means() -> None:
 
 
 def test_input_files_are_listed_by_name() -> None:
-    assert input_table({"b.jsonl": 1, "a.jsonl": 2}).splitlines()[2:] == ["| a.jsonl | 2 |", "| b.jsonl | 1 |"]
+    samples = [File(name=name, sha256=name * 20, samples=count) for name, count in (("a", 2), ("b", 1))]
+    index = Index(samples=samples, problems=[File(name="p", sha256="c" * 64)], verdicts=[], counts={})
+    assert input_table(index).splitlines()[2:] == [
+        f"| a | 2 | {'a' * 16} |",
+        f"| b | 1 | {'b' * 16} |",
+        f"| p | problems | {'c' * 16} |",
+    ]
+
+
+def test_pairs_are_counted_by_the_release_of_their_days() -> None:
+    days = {"2023-07-01": 2, "2024-04-01": 1, "2025-01-05": 3, "2026-01-01": 1, "": 4}
+    assert window_table(days).splitlines()[2:] == [
+        "| release_v1 | to 2024-03-31 | 2 |",
+        "| release_v2 | to 2024-05-31 | 1 |",
+        "| release_v5 | to 2025-01-31 | 3 |",
+        "| later |  | 1 |",
+        "| undated |  | 4 |",
+    ]
 
 
 def test_the_command_names_every_choice() -> None:
@@ -168,15 +200,18 @@ def test_the_command_names_every_choice() -> None:
         excluded_files=[Path("x/e")],
         least_isolation=Isolation.RLIMITS_ONLY,
     )
-    assert lcb_rb.command("lcb-rb", inputs, "--seed", "1") == (
+    assert command("lcb-rb", inputs, NaturalRecipe(seed=1)) == (
         "recode build lcb-rb --samples a 'b c' --problems p --verdicts v --min-reasoning-chars 100 "
-        "--window 2025-01-02: --exclude-problems e --allow-weak-isolation --seed 1 --out DIR"
+        "--window 2025-01-02: --exclude-problems e --allow-weak-isolation --recipe RECIPE --out DIR"
     )
 
 
 def test_the_command_of_a_default_build_is_short() -> None:
     inputs = Inputs([Path("a")])
-    assert lcb_rb.command("lcb-rb", inputs) == "recode build lcb-rb --samples a --min-reasoning-chars 200 --out DIR"
+    assert (
+        command("lcb-rb", inputs, NaturalRecipe())
+        == "recode build lcb-rb --samples a --min-reasoning-chars 200 --out DIR"
+    )
 
 
 def _foreign(out: Path, *names: str, card: str = "`recode build lcb-rb ") -> Path:

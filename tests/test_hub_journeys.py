@@ -1,5 +1,6 @@
 """What users do with the Hub, by unmodified clients with fresh caches: load, evaluate, score, publish."""
 
+import hashlib
 import json
 import re
 import shutil
@@ -62,16 +63,27 @@ def write(path: Path, rows: list[dict[str, object]]) -> Path:
     return path
 
 
+def words(name: str) -> str:
+    """Words like no other's, of the same form as all others."""
+    letters = str.maketrans("0123456789", "ghijklmnop")
+    return " ".join(hashlib.sha256(f"{name}/{i}".encode()).hexdigest()[:6].translate(letters) for i in range(30)) + "."
+
+
+def problem(name: str) -> Problem:
+    """A problem whose statement is like no other."""
+    return make_problem(name, statement=words(name))
+
+
 def problems_and_samples(folder: Path, letter: str) -> Inputs:
     """Three problems with one accepted and one failed sample each, in files."""
     ids = [f"{letter}{number}" for number in range(3)]
     fields = {"id", "problem_id", "model", "reasoning", "code", "passed"}
     samples = [
-        make_sample(f"{name}/{passed}", problem_id=name, passed=passed, reasoning=f"{name} {passed}: {LONG * 3}")
+        make_sample(f"{name}/{passed}", problem_id=name, passed=passed, reasoning=LONG + words(f"{name} {passed}"))
         for name in ids
         for passed in (True, False)
     ]
-    problems = write(folder / f"{letter}.problems.jsonl", [make_problem(name).model_dump(mode="json") for name in ids])
+    problems = write(folder / f"{letter}.problems.jsonl", [problem(name).model_dump(mode="json") for name in ids])
     rows = [sample.model_dump(mode="json", include=fields) for sample in samples]
     return Inputs([write(folder / f"{letter}.samples.jsonl", rows)], [problems])
 
@@ -136,14 +148,14 @@ print(json.dumps({
 
 def test_every_config_loads_alone_by_name_tag_and_sha(world: World) -> None:
     found = world.run(LOAD.replace("SHA", repr(world.commits["v1"])), "reader")
-    assert found["columns"] == SCHEMA.names
+    assert found["columns"] == [*SCHEMA.names, "place"]
     assert [row["problem_id"] for row in found["rows"]] == ["a0", "a1", "a2"]
     assert found["streamed"] and found["by_tag"] and found["by_sha"]
     assert set(found["crpl"]) == {"train", "validation"}
     trained = {row["problem_id"] for rows in found["crpl"].values() for row in rows}
     assert trained == {"b0", "b1", "b2"} and all(row["edits"] for rows in found["crpl"].values() for row in rows)
     problems = [problem_of(row) for row in found["problems"]]
-    assert problems == [make_problem(name) for name in ("a0", "a1", "a2", "b0", "b1", "b2")]
+    assert problems == [problem(name) for name in ("a0", "a1", "a2", "b0", "b1", "b2")]
     assert all(isinstance(problem, Problem) and problem.tests for problem in problems)
     assert {(row["id"], row["passed"]) for row in found["samples"]} >= {("a0/True", True), ("b2/False", False)}
 

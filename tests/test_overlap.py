@@ -1,11 +1,18 @@
 """Near-duplicate statements are found whatever their case, spacing and order of the sets; others are not."""
 
+import json
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from typer import Exit
 
-from factories import SHARED_DATA, needs
-from lcb_rb.overlap import near_duplicates, shingles, similarity
+from builders.commands.overlap import overlap as overlap_command
+from builders.problem_sets import read_set
+from factories import SHARED_DATA, make_pair, make_problem, make_sample, needs, run_recode
+from lcb_rb.errors import InputError
+from lcb_rb.overlap import COMMON, near_duplicates, shared_runs, shingles, similarity
+from lcb_rb.pairs import problem_fields, write_pairs
 
 needs("datasketch")
 
@@ -73,3 +80,110 @@ def test_no_real_near_duplicate_is_missed():
     true = {key for key in texts if similarity(texts[key], cut[key]) >= 0.7}
     assert true <= {match.left for match in near_duplicates(texts, cut) if match.left == match.right}
     assert len(true) > 100
+
+
+@given(TEXTS, TEXTS)
+def test_shared_runs_are_those_of_the_sets_exchanged(left, right):
+    first, second = shared_runs({"a": left}, {"b": right}), shared_runs({"b": right}, {"a": left})
+    assert [(m.left, m.right, m.count, m.share) for m in first] == [(m.right, m.left, m.count, m.share) for m in second]
+    assert all(0 < match.share <= 1 for match in first)
+
+
+@given(TEXTS.filter(bool), TEXTS)
+def test_all_runs_of_a_text_are_in_itself_and_in_what_continues_it(text, more):
+    assert [match.share for match in shared_runs({"a": text}, {"b": text})] == [1.0]
+    if len(text.split()) >= 13:
+        assert [match.share for match in shared_runs({"a": text}, {"b": f"{more} {text} {more}"})] == [1.0]
+
+
+def test_twelve_words_in_common_are_no_run_and_thirteen_are():
+    words = [f"w{i}" for i in range(13)]
+    right = {"b": f"before {' '.join(words)} after"}
+    assert shared_runs({"a": f"x {' '.join(words[:12])} y z"}, right) == []
+    assert [match.count for match in shared_runs({"a": f"x {' '.join(words)} y"}, right)] == [1]
+
+
+def test_a_phrase_of_many_texts_does_not_count():
+    few, many = ({f"b{i}": TEXT for i in range(count)} for count in (COMMON, COMMON + 1))
+    assert len(shared_runs({"a": TEXT}, few)) == COMMON
+    assert shared_runs({"a": TEXT}, many) == []
+
+
+def written(path, records):
+    path.write_text("".join(record.model_dump_json() + "\n" for record in records), encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def sets(tmp_path):
+    """Two problems as a file of problems, of samples, of completions, and as a directory of pairs."""
+    problems = [make_problem("p1", statement=TEXT, date="2024-10-05"), make_problem("p2", statement=TEXT[::-1])]
+    starter = problems[0].model_copy(update={"starter_code": "def f(a):\n    pass"})
+    pairs = [make_pair(f"{one.id}/a", **problem_fields(one)) for one in (starter, problems[1])]
+    write_pairs(pairs, tmp_path / "pairs", "test")
+    (tmp_path / "completions.jsonl").write_text(
+        '{"task_id": "p1", "completion": "x"}\n{"task_id": 2, "solution": ""}\n'
+    )
+    samples = [
+        make_sample("s1", problem_id="p1"),
+        make_sample("s2", problem_id="p1"),
+        make_sample("s3", problem_id="p2"),
+    ]
+    return {
+        "problems": written(tmp_path / "problems.jsonl", problems),
+        "samples": written(tmp_path / "samples.jsonl", samples),
+        "completions": tmp_path / "completions.jsonl",
+        "pairs": tmp_path / "pairs",
+    }
+
+
+@pytest.mark.parametrize(
+    ("kind", "ids", "unknown"),
+    [
+        ("problems", ["p1", "p2"], 0),
+        ("samples", ["p1", "p2"], 2),
+        ("completions", ["Mbpp/2", "p1"], 2),
+        ("pairs", ["p1", "p2"], 0),
+    ],
+)
+def test_a_set_is_read_from_anything_that_has_problems(sets, kind, ids, unknown):
+    found = read_set(str(sets[kind]))
+    assert (list(found.problems), found.n_unknown) == (ids, unknown)
+
+
+def test_pairs_give_statement_starter_code_and_dates(sets):
+    found = read_set(str(sets["pairs"]))
+    assert (found.problems["p1"].statement, found.problems["p1"].starter_code) == (TEXT, "def f(a):\n    pass")
+    assert found.dates == "2024-10-05 to 2024-10-05, 1 undated"
+
+
+def test_the_command_lists_what_is_shared_and_says_so_by_its_exit_code(sets, tmp_path, capsys):
+    other = written(tmp_path / "other.jsonl", [make_problem("q", statement=TEXT.upper()), make_problem("r")])
+    done = run_recode("overlap", sets["pairs"], other, "--json", "--out", tmp_path / "list.jsonl")
+    found = json.loads(done.stdout)
+    lines = [json.loads(line) for line in (tmp_path / "list.jsonl").read_text().splitlines()]
+    assert (done.returncode, found["shared"], found["by"]) == (1, 1, {"runs": 1, "near_duplicate": 1})
+    assert found["offenders"] == lines
+    assert (lines[0]["problem_id"], lines[0]["evaluation_id"]) == ("p1", "q")
+    overlap_command(str(sets["problems"]), str(written(tmp_path / "none.jsonl", [make_problem("r")])))
+    assert "0 problems of A may not be used beside B\n" in capsys.readouterr().out
+
+
+def test_a_window_is_part_of_the_command(sets, tmp_path, capsys):
+    other = written(tmp_path / "other.jsonl", [make_problem("r")])
+    with pytest.raises(Exit):
+        overlap_command(str(sets["problems"]), str(other), window="2024-10-01:")
+    assert "1 problems of A may not be used beside B: date 1" in capsys.readouterr().out
+
+
+def test_a_set_that_is_not_there_is_one_line(tmp_path):
+    with pytest.raises(InputError, match="none"):
+        read_set(str(tmp_path / "none.jsonl"))
+
+
+@pytest.mark.skipif(SHARED_DATA is None, reason="needs the data beside the project")
+def test_real_result_files_give_their_problems():
+    path = SHARED_DATA / "generations" / "lcb" / "Llama-4-Scout-17B-16E-Instruct.run0.eval_all.json.gz"
+    found = read_set(str(path))
+    assert (len(found.problems), found.n_unknown) == (166, 0)
+    assert found.dates == "2024-10-05 to 2025-01-04"

@@ -12,7 +12,7 @@ from factories import ROOT, run_recode
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 CONSOLE = re.findall(r"```console\n\$ (.+)\n((?:.*\n)*?)```", README)
-DEMO_S = 180
+DEMO_S = 420
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +47,7 @@ def test_a_command_prints_what_the_readme_shows(folder, command, shown):
     assert sorted(exact(folder[1][command][0])) == sorted(exact(shown))
 
 
-def test_the_demo_takes_at_most_three_minutes(folder):
+def test_the_demo_takes_a_few_minutes_also_beside_other_tests(folder):
     assert folder[1]["make demo"][1] < DEMO_S
 
 

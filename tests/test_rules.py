@@ -69,13 +69,24 @@ rules = pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
         ("false_claim", "Use an old kiln.", "Use a new kiln."),
         ("false_claim", "Read from left to right.", "Read from right to left."),
         ("wrong_worked_example", "So 10 + 15 + 7 = 32.", "So 10 + 15 + 7 = 31."),
-        ("wrong_worked_example", "The answer is 9.", "The answer is 19."),
+        ("wrong_worked_example", "The answer is 9.", "The answer is 8."),
         ("swapped_comparison", "Stop when i <= k.", "Stop when i < k."),
         ("swapped_comparison", "It moves at most once.", "It moves at least once."),
         ("swapped_comparison", "It holds for all items.", "It holds for some items."),
         ("shifted_bound", "Loop to n - 1.", "Loop to n."),
         ("shifted_bound", "Stop when total < k.", "Stop when total < k - 1."),
-        ("dropped_edge_case", "Add them up. An empty list gives 0. Print it.", "Add them up. Print it."),
+        ("wrong_edge_case", "Add them up. An empty list gives 0. Print it.", "Add them up. Print it."),
+        ("wrong_edge_case", "An empty list gives 0.", "A short list gives 0."),
+        ("wrong_edge_case", "If n = 1, print 0.", "If n = 2, print 0."),
+        ("swapped_comparison", "Stop when i <= k.", "Stop when i >= k."),
+        ("swapped_comparison", "Look at each item.", "Look at some item."),
+        (
+            "unjustified_leap",
+            "The loop has to end there, because the left side only grows.",
+            "The left side only grows, because the loop has to end there.",
+        ),
+        ("repeated_step", "1. Sort.\n2. Merge.\n3. Count.", "1. Sort.\n2. Merge.\n3. Count.\n4. Merge."),
+        ("contradiction", "Then insert the item.", "Then remove the item."),
         ("unjustified_leap", "The loop ends there, because L only grows.", "The loop ends there."),
         ("dropped_step", "1. Sort.\n2. Merge.\n3. Count.", "1. Sort.\n2. Count."),
         ("reordered_steps", "Push i on top. Then pop it.", "Then pop it. Push i on top."),
@@ -158,10 +169,13 @@ def test_no_hole_is_left_in_the_text(rule: Rule) -> None:
     for name, hole in HOLES.items():
         pattern = re.compile(hole, re.MULTILINE)
         for text, variant in variants(rule):
-            # an appended copy of a sentence may bring what the original has already
+            # a copy of a sentence may bring what the original has already
             known = Counter(pattern.findall(text)).keys()
             new = Counter(pattern.findall(variant.reasoning)) - Counter(pattern.findall(text))
-            assert not new or (rule.name == "contradiction" and new.keys() <= known), (name, variant.edits)
+            assert not new or (rule.name in {"contradiction", "repeated_step"} and new.keys() <= known), (
+                name,
+                variant.edits,
+            )
 
 
 @rules
@@ -178,8 +192,8 @@ def test_emphasis_and_brackets_stay_in_pairs(rule: Rule) -> None:
 def test_no_heading_table_or_list_is_destroyed(rule: Rule) -> None:
     for text, variant in variants(rule):
         before, after = heads(text), heads(variant.reasoning)
-        lost = 1 if rule.name in {"dropped_step", "dropped_edge_case"} else 0
-        assert sum((Counter(after) - Counter(before)).values()) == 0, variant.edits
+        lost = 1 if rule.name in {"dropped_step", "wrong_edge_case"} else 0
+        assert sum((Counter(after) - Counter(before)).values()) <= (rule.name == "repeated_step"), variant.edits
         assert len(before) - len(after) <= lost, variant.edits
 
 
@@ -222,18 +236,41 @@ def test_all_three_dimensions_have_at_least_eight_rules_together() -> None:
     assert {rule.dimension for rule in RULES} == set(Dimension)
 
 
-def test_length_does_not_tell_the_original_from_the_variant() -> None:
-    differences = [len(text) - len(v.reasoning) for rule in RULES for text, v in variants(rule)]
-    longer = sum((d > 0) + 0.5 * (d == 0) for d in differences) / len(differences)
-    assert 0.45 <= longer <= 0.55
+@pytest.mark.parametrize(
+    "sign", [r"(?s).", r"\n", r"\d", r"[!-/:-@\[-`{-~]"], ids=["length", "lines", "digits", "marks"]
+)
+def test_form_does_not_tell_the_original_from_the_variant(sign: str) -> None:
+    count = re.compile(sign)
+    sides = [
+        (len(count.findall(text)), len(count.findall(v.reasoning))) for rule in RULES for text, v in variants(rule)
+    ]
+    more = sum((left > right) + 0.5 * (left == right) for left, right in sides) / len(sides)
+    assert 0.47 <= more <= 0.53
 
 
-def test_no_word_occurs_in_variants_alone() -> None:
-    def words(texts: list[str]) -> set[str]:
-        return {word for text in texts for word in re.findall(r"[a-z']+", text.lower())}
+def test_an_edit_of_equal_form_is_preferred() -> None:
+    text = "It holds for all items. Stop when i < k."
+    made = {
+        v.reasoning for seed in range(30) for v in degrade(text, "s", rules=[BY_NAME["swapped_comparison"]], seed=seed)
+    }
+    assert made == {"It holds for all items. Stop when i > k."}
 
+
+def test_a_step_is_dropped_in_one_half_of_the_samples_and_repeated_in_the_other() -> None:
+    text = "1. Sort.\n2. Merge.\n3. Count."
+    pair = [BY_NAME["dropped_step"], BY_NAME["repeated_step"]]
+    found = Counter(v.edits[0].rule for name in range(400) for v in degrade(text, str(name), rules=pair))
+    assert sum(found.values()) == 400
+    assert 160 < found["dropped_step"] < 240
+
+
+def test_few_variants_have_a_word_that_no_original_has() -> None:
+    def words(text: str) -> set[str]:
+        return set(re.findall(r"[a-z']+", text.lower()))
+
+    known = set[str]().union(*map(words, originals().values()))
     made = [variant.reasoning for rule in RULES for _, variant in variants(rule)]
-    assert words(made) - words(list(originals().values())) == set()
+    assert sum(not words(text) <= known for text in made) < 0.01 * len(made)
 
 
 def test_an_edit_for_another_text_is_refused() -> None:

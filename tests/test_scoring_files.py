@@ -116,7 +116,7 @@ def test_a_journal_keeps_batches_over_a_torn_line(tmp_path):
 def test_two_runs_into_one_journal_are_refused(tmp_path):
     with opened(tmp_path / "j") as journal:
         journal.put("a", [1.0])
-        with pytest.raises(InputError, match="another run is scoring into it"), opened(tmp_path / "j"):
+        with pytest.raises(InputError, match="another run is writing it"), opened(tmp_path / "j"):
             pass
     assert (tmp_path / "j").exists()
 

@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from factories import grade
 from lcb_rb.errors import InputError
 from lcb_rb.execution.worker import wire
 from lcb_rb.schema import AssertTests, CallTests, Problem, UnittestTests
@@ -409,3 +410,35 @@ def test_the_published_solutions_of_leetcode_are_samples_with_code() -> None:
     found = read_samples([DATA / "problems" / "LeetCodeDataset-v0.3.1-test.jsonl.gz"])
     assert len(found.samples) == len(found.problems) == 228
     assert all(sample.code for sample in found.samples)
+
+
+MAPCODER = {
+    "benchmark": "HumanEval",
+    "task_id": "HumanEval/1",
+    "model": "m",
+    "prompt": "\ndef f(x):\n    pass\n",
+    "entry_point": "f",
+    "test": "def check(candidate):\n    assert candidate(1) == 2\n",
+    "reasoning": "Double it.",
+    "code": "def f(x):\n    return 2 * x",
+    "passed": True,
+    "error": None,
+}
+
+
+def test_a_row_of_mapcoder_is_a_sample_with_its_problem(tmp_path):
+    found = read_samples([save(tmp_path / "a.jsonl", MAPCODER)])
+    (sample,), problem = found.samples, found.problems["HumanEval/1"]
+    assert (sample.id, sample.reasoning, sample.passed, problem.source) == (
+        "HumanEval/1/m",
+        "Double it.",
+        True,
+        "humaneval",
+    )
+    assert grade(problem, sample.code).passed
+
+
+def test_a_graded_livecodebench_sample_is_read(tmp_path):
+    row = {"question_id": "q", "model": "m", "sample": 3, "output": "Think.\n```python\nx = 1\n```", "code": "x = 1"}
+    (sample,) = read_samples([save(tmp_path / "a.jsonl", {**row, "passed": False})]).samples
+    assert (sample.id, sample.reasoning, sample.code, sample.passed) == ("q/m/3", "Think.", "x = 1", False)

@@ -219,6 +219,8 @@ def test_originals_of_accepted_samples_are_told_from_rewrites():
         PairKind.DEGRADED: chosen,
         PairKind.OPTIMIZED: rejected,
         PairKind.STRONG: None,
+        PairKind.SAME_CODE: chosen,
+        PairKind.LUCKY: chosen,
     }
 
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from itertools import pairwise
 
-from builders.rules.text import Replacement, Span, exchange, numbered_lists, removal, sentences
+from builders.rules.text import Replacement, Span, both_ways, exchange, numbered_lists, removal, sentences, swaps
 
 MIN_STEP_CHARS = 30
 """Shorter sentences are no steps."""
@@ -44,6 +44,53 @@ _VERB = re.compile(
     rf"(?<=\w )(?:{'|'.join(sorted(map(re.escape, _NEGATIONS), key=len, reverse=True))})"
     r"(?= [\w(\[])(?! (?:not|only|also|still|already|even|either|both|just|ever|never|always|no|nothing|none|that)\b)"
 )
+_EDGES = re.compile(r"\A\s*(?:(?:[-*+]|\(?\w{1,2}[.)])[ \t]+)?|\s*\Z")
+_COUNT = re.compile(r"\d+")
+_OTHERS = {
+    **both_ways(
+        ("increase", "decrease"),
+        ("increases", "decreases"),
+        ("increased", "decreased"),
+        ("increment", "decrement"),
+        ("incrementing", "decrementing"),
+        ("maximize", "minimize"),
+        ("maximizes", "minimizes"),
+        ("maximizing", "minimizing"),
+        ("include", "exclude"),
+        ("includes", "excludes"),
+        ("included", "excluded"),
+        ("including", "excluding"),
+        ("insert", "remove"),
+        ("inserted", "removed"),
+        ("merge", "split"),
+        ("should", "cannot"),
+        ("distinct", "repeated"),
+        ("sorted", "unique"),
+        ("more", "less"),
+        ("index", "value"),
+        ("node", "edge"),
+        ("nodes", "edges"),
+        ("character", "substring"),
+        ("characters", "substrings"),
+        ("distance", "position"),
+        ("numbers", "strings"),
+    ),
+    "valid": "empty",
+    "store": "count",
+    "stores": "counts",
+    "update": "remove",
+    "updated": "removed",
+    "ensure": "assume",
+    "ensures": "assumes",
+    "ensuring": "assuming",
+    "necessary": "redundant",
+}
+"""Words and others of the same length that do not agree with what the text says elsewhere."""
+_IDIOMS = re.compile(
+    r"\b(?:(?:more|less) (?:efficient\w*|than|or|and|complex|specific\w*|formal\w*|precise\w*|general\w*|detail\w*)"
+    r"|(?:more|less) info\w*|(?:no|any|once|even|much|or) (?:more|less)|edge cases?|once sorted)\b",
+    re.IGNORECASE,
+)
 _FULL_STOP = re.compile(r"(?<![. ])\.\s*$")
 _NEGATIVE = re.compile(
     r"\b(?:no|not|none|nothing|nobody|neither|nor|never|hardly|only|cannot|what|how|that)\b|n't\b", re.I
@@ -52,11 +99,12 @@ _NEGATIVE = re.compile(
 
 def dropped_steps(text: str) -> list[Replacement]:
     """A step from the middle disappears; the steps after it in a numbered list move up."""
-    lists = [items for items in numbered_lists(text) if len(items) > 2]
-    if lists:
-        return [_closed_up(text, items[index:]) for items in lists for index in range(1, len(items) - 1)]
-    steps = [span for span in sentences(text)[1:-1] if len(span.text) >= MIN_STEP_CHARS]
-    return [place for span in steps if (place := removal(text, span))]
+    return [dropped for dropped, _ in _steps(text)]
+
+
+def repeated_steps(text: str) -> list[Replacement]:
+    """A step comes a second time, later on; the steps after it in a numbered list move down."""
+    return [repeated for _, repeated in _steps(text)]
 
 
 def reordered_steps(text: str) -> list[Replacement]:
@@ -75,13 +123,13 @@ def reordered_steps(text: str) -> list[Replacement]:
 
 
 def contradictions(text: str) -> list[Replacement]:
-    """A statement becomes its negation, or is negated at the end of the text, against what is said elsewhere."""
+    """A statement becomes its negation or opposite, or is negated at the end, against what is said elsewhere."""
     spans = [span for span in sentences(text) if len(span.text) <= MAX_STATEMENT_CHARS]
     found = []
     for span in spans:
         for negation in _negations(span):
             found += [negation, *_repeated(span, negation, spans[-1])]
-    return found
+    return found + swaps(text, _OTHERS, _IDIOMS)
 
 
 def _negations(span: Span) -> list[Replacement]:
@@ -92,6 +140,38 @@ def _negations(span: Span) -> list[Replacement]:
     return [
         Replacement(span.start + verb.start(), verb[0], _NEGATIONS[verb[0]]) for verb in verbs if verb.start() < stop
     ]
+
+
+def _steps(text: str) -> list[tuple[Replacement, Replacement]]:
+    """Returns the steps that can be dropped, and each of them repeated: what one edit takes the other one adds."""
+    lists = [items for items in numbered_lists(text) if len(items) > 2]
+    if lists:
+        return [
+            (_closed_up(text, items[index:]), _opened(text, items, index))
+            for items in lists
+            for index in range(1, len(items) - 1)
+        ]
+    spans = [span for span in sentences(text)[1:-1] if len(span.text) >= MIN_STEP_CHARS]
+    places = [place for span in spans if (place := removal(text, span))]
+    return [(place, again) for place in places if (again := _again(place, places))]
+
+
+def _again(place: Replacement, others: Sequence[Replacement]) -> Replacement | None:
+    """Returns the insertion of what could be removed before something later that could be removed in the same way."""
+    later = [other for other in others if other.start > place.start + len(place.before) and _alike(other, place)]
+    return Replacement(later[-1].start, "", place.before) if later else None
+
+
+def _alike(left: Replacement, right: Replacement) -> bool:
+    """Returns whether two pieces of text start and end with the same blanks, and have the same list marker."""
+    return _EDGES.findall(left.before) == _EDGES.findall(right.before)
+
+
+def _opened(text: str, items: Sequence[Span], index: int) -> Replacement:
+    """Repeats an item behind the last one, under the next number."""
+    gap = text[items[-2].end : items[-1].start]
+    number = _COUNT.sub(lambda match: str(int(match[0]) + 1), gap)
+    return Replacement(items[-1].end, "", number + items[index].text)
 
 
 def _closed_up(text: str, items: Sequence[Span]) -> Replacement:

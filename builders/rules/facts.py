@@ -10,7 +10,8 @@ _COST_SHAPES = (
     (re.compile(r"1"), ("n", "log n")),
     (re.compile(r"[A-Za-z]\w*"), ("{0} log {0}", "log {0}", "{0}^2", "1")),
     (re.compile(rf"(?P<x>{_VARIABLE}) ?\*? ?log ?(?P<y>{_VARIABLE})"), ("{x}", "{x}^2", "log {y}")),
-    (re.compile(rf"(?P<x>{_VARIABLE})(?:\^|\*\*)[23]"), ("{x}", "{x} log {x}", "log {x}")),
+    (re.compile(rf"(?P<x>{_VARIABLE})(?P<power>\^|\*\*)2"), ("{x}{power}3", "{x}", "{x} log {x}")),
+    (re.compile(rf"(?P<x>{_VARIABLE})(?P<power>\^|\*\*)3"), ("{x}{power}2", "{x}", "{x} log {x}")),
     (re.compile(rf"(?P<x>{_VARIABLE}) ?\\?\* ?(?P<y>{_VARIABLE})"), ("{x} + {y}", "{x}^2 * {y}")),
     (re.compile(rf"(?P<x>{_VARIABLE}) \+ (?P<y>{_VARIABLE})"), ("{x} * {y}", "log({x} + {y})")),
     (re.compile(r"log ?\(?(?P<x>\w+)\)?"), ("{x}", "1", "{x} log {x}")),
@@ -83,6 +84,8 @@ def _other_costs(inside: str) -> list[str]:
 
 
 def _other_numbers(number: str) -> list[str]:
-    """Returns a number close by, and one with a slip in the tens."""
+    """Returns a number close by, and one with a slip in the tens; with as many digits where there is one."""
     value = int(number)
-    return [str(value + (2 if value % 3 == 0 else -1 if value > 1 else 1)), str(value + 10)]
+    others = (str(value + slip) for slip in (2, -1, 1, -2, 10, -10))
+    found = [other for other in others if len(other) == len(number) and other.count("-") == number.count("-")]
+    return found or [str(value + 10)]

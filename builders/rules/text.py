@@ -1,11 +1,15 @@
 """Sentences, list items and replacements: what the rules are made of."""
 
 import re
+import string
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 NEAR_CHARS = 30
 """A word is not swapped when its partner stands this close: the two belong to one contrast."""
+
+PUNCTUATION = frozenset(string.punctuation)
+"""Signs that count as punctuation."""
 
 _LINE = re.compile(r"[^\n]+")
 _MARKER = re.compile(r"[ \t]*(?:(?:[-*+]|\(?\w{1,2}[.)])[ \t]+)*")
@@ -148,6 +152,16 @@ def keeps_format(text: str, place: Replacement) -> bool:
     before, after = place.before, place.after
     paired = all((before.count(sign) - after.count(sign)) % 2 == 0 for sign in _PAIRED)
     return fences and paired and all(_open(before, *pair) == _open(after, *pair) for pair in _BRACKETS)
+
+
+def same_form(place: Replacement) -> bool:
+    """Returns whether the edit leaves length, lines, digits and punctuation signs in number as they are."""
+    return _form(place.before) == _form(place.after)
+
+
+def _form(text: str) -> tuple[int, ...]:
+    kinds = (str.isdigit, PUNCTUATION.__contains__, "\n".__eq__)
+    return (len(text), *(sum(map(kind, text)) for kind in kinds))
 
 
 def _marker_length(line: str) -> int:

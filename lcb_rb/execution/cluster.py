@@ -1,18 +1,16 @@
 """Grading on the nodes of a Ray cluster: one actor a node holds an `Executor` and grades batches of samples."""
 
 import dataclasses
-import logging
-import os
 import threading
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from lcb_rb.errors import GradingError, MissingExtraError, RecodeError
+from lcb_rb.errors import GradingError
 from lcb_rb.execution.engines import Setup
 from lcb_rb.execution.executor import STRONGEST_FIRST, Executor
 from lcb_rb.execution.limits import Limits
+from lcb_rb.execution.ray_runs import START_S, connect, for_users
 from lcb_rb.schema import Isolation, Problem, Result
 
 if TYPE_CHECKING:
@@ -26,9 +24,6 @@ AT_ONCE = 2
 
 RETRIES = 3
 """How often Ray starts an actor again and gives it its batches again, when its process ends."""
-
-START_S = 300.0
-"""Time that nodes may take to give their processors."""
 
 Batch = list[tuple[int, Problem, str]]
 """Number, problem and solution."""
@@ -76,26 +71,17 @@ class Cluster:
             InputError: a node does not reach the level.
             GradingError: there is no such cluster, or its nodes do not give their processors.
         """
-        try:
-            import ray
-        except ImportError as error:
-            raise MissingExtraError("ray", "ray") from error
+        self._ours = connect()
+        import ray
+
         self._ray = ray
-        self._ours = not ray.is_initialized()
         self._nodes: list[ActorHandle[Node]] = []
         try:
-            if self._ours:
-                os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-                address = os.environ.get("RAY_ADDRESS", "local")
-                ray.init(address, log_to_driver=False, logging_level=logging.ERROR)
             self._nodes = [_start(node) for node in ray.nodes() if node["Alive"] and node["Resources"].get("CPU")]
-            with _for_users():
+            with for_users():
                 levels = ray.get([node.reach.remote(setup) for node in self._nodes], timeout=START_S)
             if not levels:
                 raise GradingError("no node of the Ray cluster has processors; see `ray status`")
-        except (ConnectionError, ValueError) as error:
-            self.close()
-            raise GradingError(f"Ray cannot be reached: {error}; see RAY_ADDRESS") from error
         except BaseException:
             self.close()
             raise
@@ -142,7 +128,7 @@ class Cluster:
 
         pool = ActorPool(self._nodes * AT_ONCE)
         done = pool.map_unordered(lambda node, batch: node.grade.remote(self._setup, batch), batches(items))
-        with _for_users():
+        with for_users():
             for results in done:
                 yield from results
 
@@ -176,21 +162,3 @@ def _start(node: Mapping[str, Any]) -> "ActorHandle[Node]":
         )
         .remote()
     )
-
-
-@contextmanager
-def _for_users() -> Iterator[None]:
-    """Turns Ray's errors into ours: what a node refused, as it refused it; the loss of a node into GradingError."""
-    from ray.exceptions import GetTimeoutError, RayError, RayTaskError
-
-    try:
-        yield
-    except RayTaskError as error:
-        if isinstance(error.cause, RecodeError):
-            raise error.cause from error
-        raise
-    except GetTimeoutError as error:
-        raise GradingError(f"Ray's nodes gave no processors in {START_S:g} s; are others using them?") from error
-    except RayError as error:
-        what = str(error).partition("\n")[0]
-        raise GradingError(f"a node of the Ray cluster was lost ({what}); run it again to go on") from error

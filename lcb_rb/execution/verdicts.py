@@ -1,7 +1,7 @@
 """`recode grade`: from files of problems and samples to a file of verdicts."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -138,22 +138,39 @@ def _journal(out: Path) -> Path:
     return journal
 
 
-def read_verdicts(paths: Iterable[Path]) -> dict[str, Result]:
-    """Returns the results in files that `grade_files` wrote, by sample id.
+@dataclass(frozen=True, slots=True)
+class VerdictRow:
+    """A row of a file that `grade_files` wrote."""
+
+    sample_id: str
+    """Sample."""
+    problem_id: str
+    """Its problem."""
+    result: Result
+    """What grading gave."""
+
+
+def iter_verdicts(paths: Iterable[Path]) -> Iterator[VerdictRow]:
+    """Yields the rows of files that `grade_files` wrote; of all only the ids are remembered.
 
     Raises:
         InputError: a file cannot be read, a row is malformed, or a sample comes twice.
     """
-    results: dict[str, Result] = {}
+    seen: set[str] = set()
     for path in paths:
         for line, fields in read_json_lines(path):
             row = Row(path, line, fields)
             sample_id = row.text("id")
-            if sample_id in results:
+            if sample_id in seen:
                 raise row.error("id", f"sample {sample_id!r} comes twice", "keep one verdict")
+            seen.add(sample_id)
             known = {name: value for name, value in fields.items() if name in Result.model_fields}
-            results[sample_id] = row.build(Result, **known)
-    return results
+            yield VerdictRow(sample_id, row.text("problem_id"), row.build(Result, **known))
+
+
+def read_verdicts(paths: Iterable[Path]) -> dict[str, Result]:
+    """Returns the results in files that `grade_files` wrote, by sample id; errors as `iter_verdicts`."""
+    return {row.sample_id: row.result for row in iter_verdicts(paths)}
 
 
 def _passes(samples: Sequence[Sample], results: Mapping[str, Result]) -> list[PassAtK]:

@@ -16,6 +16,8 @@ from lcb_rb.schema import Record
 
 HUGGING_FACE = "https://router.huggingface.co/v1"
 """Hugging Face's router to its inference providers."""
+OFFLINE = "vllm:"
+"""Begins the name of a model that vLLM runs in this process; also stands where an endpoint has its address."""
 HF_HOSTS = ("huggingface.co", "huggingface.cloud", "hf.space")
 """Hosts, and their subdomains, that the Hub's token is sent to: no other host ever sees it."""
 KEY = "OPENAI_API_KEY"
@@ -50,7 +52,7 @@ class ChatRequest(Record):
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """A model at an address; `endpoint` makes it."""
+    """A model at an address; `endpoint` and `place_of` make it."""
 
     url: str
     """Such as http://localhost:8000/v1; nothing secret."""
@@ -58,9 +60,14 @@ class Endpoint:
     """Its name there."""
 
     @property
+    def offline(self) -> bool:
+        """Whether it is vLLM in this process."""
+        return self.url == OFFLINE
+
+    @property
     def host(self) -> str:
         """Name and port."""
-        return urlsplit(self.url).netloc
+        return "vLLM" if self.offline else urlsplit(self.url).netloc
 
     @property
     def key(self) -> str:
@@ -94,6 +101,24 @@ def endpoint(url: str, model: str, field: str = "--base-url") -> Endpoint:
     return Endpoint(url, model)
 
 
+def place_of(model: str, base_url: str | None) -> Endpoint:
+    """Returns what `--model` and `--base-url` name: an endpoint, or with `vllm:NAME` a model in this process.
+
+    Raises:
+        InputError: the address is none, or a model in this process has one.
+    """
+    if not model.startswith(OFFLINE):
+        return endpoint(base_url or HUGGING_FACE, model)
+    if base_url is not None:
+        raise InputError(f"--model {model} runs in this process and has no address; leave out --base-url")
+    return Endpoint(OFFLINE, model.removeprefix(OFFLINE))
+
+
+def described(place: Endpoint, request: ChatRequest) -> dict[str, Any]:
+    """Returns what is asked, and of whom, as JSON."""
+    return {"url": place.url, "model": place.model, **request.model_dump(mode="json")}
+
+
 def request_key(place: Endpoint, request: ChatRequest) -> str:
     """Returns the sha256 of everything that an answer depends on."""
     parts = [place.url, place.model, request.model_dump(mode="json")]
@@ -123,6 +148,8 @@ class _Logprobs(BaseModel):
 class _Message(BaseModel):
     content: str | None = None
     refusal: str | None = None
+    reasoning_content: Any = None
+    reasoning: Any = None
 
 
 class _Choice(BaseModel):
@@ -159,6 +186,13 @@ class Reply:
     def refusal(self) -> str:
         """What it wrote in place of an answer."""
         return (self._choice.message.refusal if self._choice else None) or ""
+
+    @property
+    def reasoning(self) -> str:
+        """What it thought, where the endpoint takes that out of the text."""
+        message = self._choice.message if self._choice else None
+        found = (message.reasoning_content or message.reasoning) if message else None
+        return found if isinstance(found, str) else ""
 
     @property
     def spots(self) -> list[Spot]:

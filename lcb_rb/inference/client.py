@@ -2,15 +2,16 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, is_dataclass
 from typing import Any, TypeVar
 
 from huggingface_hub import AsyncInferenceClient
 
 from lcb_rb.errors import RecodeError
-from lcb_rb.inference.chat import ChatRequest, Endpoint, Failure, Reply, request_key
+from lcb_rb.inference.chat import ChatRequest, Endpoint, Failure, Reply, described, request_key
 from lcb_rb.inference.failures import (
     ATTEMPTS,
     ERRORS,
@@ -22,10 +23,14 @@ from lcb_rb.inference.failures import (
     said_by,
     status_of,
 )
-from lcb_rb.inference.journal import Replies
+from lcb_rb.inference.journal import Store
+from lcb_rb.inference.offline import answers
+from lcb_rb.inference.spending import Spent
 
 CONCURRENCY = 16
 """Requests at a time."""
+CONNECTIONS = 100
+"""Requests that one client of HTTP makes at a time; further ones would wait without being sent."""
 TIMEOUT_S = 600.0
 """Longest wait for one answer, seconds."""
 GIVE_UP = 20
@@ -37,101 +42,130 @@ _Found = TypeVar("_Found")
 def asked(
     place: Endpoint,
     requests: Sequence[ChatRequest],
-    replies: Replies,
+    replies: Store,
     advance: Callable[[], None] = lambda: None,
     *,
     concurrency: int = CONCURRENCY,
     timeout_s: float = TIMEOUT_S,
+    spent: Spent | None = None,
 ) -> list[Reply | Failure]:
     """Returns what `ask` returns, for callers that are not asynchronous, notebooks included."""
-    return completed(ask(place, requests, replies, advance, concurrency=concurrency, timeout_s=timeout_s))
+    return completed(ask(place, requests, replies, advance, concurrency=concurrency, timeout_s=timeout_s, spent=spent))
 
 
 async def ask(
     place: Endpoint,
     requests: Sequence[ChatRequest],
-    replies: Replies,
+    replies: Store,
     advance: Callable[[], None] = lambda: None,
     *,
     concurrency: int = CONCURRENCY,
     timeout_s: float = TIMEOUT_S,
+    spent: Spent | None = None,
 ) -> list[Reply | Failure]:
     """Returns the reply to every request, or why there is none; equal requests are made once, known ones not at all.
 
     Args:
         place: What answers.
-        requests: In any order.
+        requests: In any order; where they are too many for memory, use `stream`.
         replies: Where replies are found, and kept as soon as they are there.
         advance: Called once for every request that is settled.
         concurrency: Most requests at a time.
         timeout_s: Longest wait for one answer.
+        spent: Where it is counted; equal requests count as one.
 
     Raises:
-        InputError: the key is refused, or the model is unknown.
+        InputError: the key is refused, the model is unknown, or every request is refused.
         EndpointError: the endpoint cannot be reached, or it fails again and again; what was answered is kept.
     """
     keys = [request_key(place, request) for request in requests]
-    missing = {key: request for key, request in zip(keys, requests, strict=True) if replies.get(key) is None}
-    for key in keys:
-        if key not in missing:
-            advance()
-    found = await _Round(place, replies, timeout_s).settle(missing, _counting(keys, advance), concurrency)
-    return [replies.get(key) or found[key] for key in keys]
-
-
-def _counting(keys: Sequence[str], advance: Callable[[], None]) -> Callable[[str], None]:
     counts = Counter(keys)
+    distinct = dict(zip(keys, requests, strict=True))
+    order = list(distinct)
+    found: dict[str, Reply | Failure] = {}
 
-    def settled(key: str) -> None:
-        for _ in range(counts[key]):
+    async def settled(number: int, answer: Reply | Failure) -> None:
+        found[order[number]] = answer
+        for _ in range(counts[order[number]]):
             advance()
 
-    return settled
+    await Round(place, replies, timeout_s, spent).settle(distinct.values(), settled, concurrency)
+    return [found[key] for key in keys]
 
 
-class _Round:
+Settled = Callable[[int, Reply | Failure], Awaitable[None]]
+"""Takes the number of a request and what came of it."""
+
+
+class Round:
     """The requests of one call, and how the endpoint has behaved so far."""
 
-    def __init__(self, place: Endpoint, replies: Replies, timeout_s: float) -> None:
+    def __init__(self, place: Endpoint, replies: Store, timeout_s: float, spent: Spent | None = None) -> None:
+        """Asks nothing yet; arguments as of `ask`."""
         self._place, self._replies, self._timeout_s = place, replies, timeout_s
+        self._spent = spent or Spent()
         self._answered = False
         self._fruitless = 0
+        self._pending: dict[str, asyncio.Event] = {}
 
-    async def settle(
-        self, missing: Mapping[str, ChatRequest], settled: Callable[[str], None], concurrency: int
-    ) -> dict[str, Failure]:
-        """Keeps the replies and returns the failures, by key."""
-        failures: dict[str, Failure] = {}
-        queue = iter(missing.items())
-        place = self._place
-        try:
-            async with (
-                AsyncInferenceClient(base_url=place.url, api_key=place.key, timeout=self._timeout_s) as client,
-                asyncio.TaskGroup() as group,
-            ):
-                for _ in range(min(concurrency, len(missing))):
-                    group.create_task(self._work(client, queue, failures, settled))
-        except BaseExceptionGroup as errors:
-            known, _ = errors.split(RecodeError)
-            raise (known or errors).exceptions[0] from None
-        return failures
+    async def settle(self, requests: Iterable[ChatRequest], settled: Settled, concurrency: int) -> None:
+        """Keeps the replies; requests are read as they are needed, and so many are under way all the time.
+
+        Args:
+            requests: May be endless.
+            settled: Called as soon as something came of a request; while it waits, one request less is under way.
+            concurrency: Most requests at a time.
+
+        Raises:
+            RecodeError: as `ask`.
+        """
+        queue = enumerate(requests)
+        with self._spent.timed():
+            if self._place.offline:
+                for number, found in answers(self._place, queue, self._replies, self._spent):
+                    await settled(number, found)
+                return
+            try:
+                async with AsyncExitStack() as clients, asyncio.TaskGroup() as group:
+                    for worker in range(concurrency):
+                        if worker % CONNECTIONS == 0:
+                            client = await clients.enter_async_context(self._client())
+                        group.create_task(self._work(client, queue, settled))
+            except BaseExceptionGroup as errors:
+                known, _ = errors.split(RecodeError)
+                raise (known or errors).exceptions[0] from None
+
+    def _client(self) -> AsyncInferenceClient:
+        return AsyncInferenceClient(base_url=self._place.url, api_key=self._place.key, timeout=self._timeout_s)
 
     async def _work(
-        self,
-        client: AsyncInferenceClient,
-        queue: Iterator[tuple[str, ChatRequest]],
-        failures: dict[str, Failure],
-        settled: Callable[[str], None],
+        self, client: AsyncInferenceClient, queue: Iterator[tuple[int, ChatRequest]], settled: Settled
     ) -> None:
-        for key, request in queue:
+        for number, request in queue:
+            key = request_key(self._place, request)
+            while key in self._pending:  # an equal one is under way
+                await self._pending[key].wait()
+            known = self._replies.get(key)
+            if known:
+                self._spent.note(known, known=True)
+                await asyncio.sleep(0)  # many in a row must not keep the others from their answers
+            await settled(number, known or await self._new(client, key, request))
+
+    async def _new(self, client: AsyncInferenceClient, key: str, request: ChatRequest) -> Reply | Failure:
+        """Returns the reply, kept, or the failure."""
+        done = self._pending[key] = asyncio.Event()
+        try:
             found = await self._patiently(client, request)
             if isinstance(found, Reply):
-                self._replies.put(key, found)
+                self._replies.put(key, found, described(self._place, request))
                 self._answered, self._fruitless = True, 0
-            else:
-                failures[key] = found
-                self._note(found)
-            settled(key)
+            self._spent.note(found)
+        finally:
+            del self._pending[key]
+            done.set()
+        if isinstance(found, Failure):
+            self._note(found)
+        return found
 
     async def _patiently(self, client: AsyncInferenceClient, request: ChatRequest) -> Reply | Failure:
         """Returns the reply, or the failure after the last attempt."""
@@ -167,7 +201,7 @@ class _Round:
             return
         self._fruitless += 1
         if self._fruitless >= GIVE_UP:
-            raise hopeless(self._place, failure.reason)
+            raise hopeless(self._place, failure)
 
 
 @dataclass(frozen=True, slots=True)

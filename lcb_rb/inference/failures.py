@@ -9,7 +9,7 @@ from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
 
 from lcb_rb.errors import EndpointError, InputError, RecodeError
 from lcb_rb.hub.failures import ATTEMPTS, BACKOFF_S, LONGEST_PAUSE_S
-from lcb_rb.inference.chat import KEY, Endpoint
+from lcb_rb.inference.chat import KEY, Endpoint, Failure
 
 __all__ = ["ATTEMPTS", "ERRORS", "Answerless", "fatal", "hopeless", "passes", "pause_s", "said_by", "status_of"]
 
@@ -78,9 +78,12 @@ def fatal(error: BaseException, place: Endpoint) -> RecodeError | None:
     return None
 
 
-def hopeless(place: Endpoint, reason: str) -> EndpointError:
-    """Returns the one line for an endpoint that fails again and again."""
-    return EndpointError(f"{place.model} at {place.host}: no request succeeds ({reason}); run it again later")
+def hopeless(place: Endpoint, failure: Failure) -> RecodeError:
+    """Returns the one line for an endpoint that fails, or refuses, again and again."""
+    where = f"{place.model} at {place.host}"
+    if failure.refused:
+        return InputError(f"{where}: every request is refused ({failure.reason}); mend what it names")
+    return EndpointError(f"{where}: no request succeeds ({failure.reason}); run it again later")
 
 
 def said_by(error: BaseException, place: Endpoint) -> str:
@@ -98,8 +101,10 @@ def said_by(error: BaseException, place: Endpoint) -> str:
 
 
 def _message(error: HfHubHTTPError) -> str:
-    """Returns what stands where OpenAI's errors have their message, or what the client made of the body."""
+    """Returns what stands where OpenAI's errors, or those of FastAPI, have their message, else the client's."""
     try:
-        return str(error.response.json()["error"]["message"])
-    except (ValueError, LookupError, TypeError):
+        body = error.response.json()
+        found = body.get("error") or body.get("detail")
+        return str(found["message"] if isinstance(found, dict) else found or error.server_message or "")
+    except (ValueError, LookupError, TypeError, AttributeError):
         return error.server_message or ""

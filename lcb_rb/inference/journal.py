@@ -2,10 +2,10 @@
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, Protocol, TextIO
 
 from lcb_rb.inference.chat import Reply
 from lcb_rb.journals import opened_lines
@@ -23,6 +23,22 @@ class Entry(Record):
     """As it came."""
 
 
+class Store(Protocol):
+    """Where replies are found and kept: `Replies` for one run, `Cache` for all."""
+
+    def get(self, key: str) -> Reply | None:
+        """Returns the reply, None when there is none."""
+
+    def put(self, key: str, reply: Reply, request: Mapping[str, Any] | None = None) -> None:
+        """Keeps a reply; when it returns, a kill cannot lose it where there is a file.
+
+        Args:
+            key: `request_key`.
+            reply: What came.
+            request: What was asked: `described`.
+        """
+
+
 class Replies:
     """Replies by the key of their request, in memory and, where there is one, in a journal."""
 
@@ -34,8 +50,8 @@ class Replies:
         """Returns the reply, None when there is none."""
         return self._known.get(key)
 
-    def put(self, key: str, reply: Reply) -> None:
-        """Writes a reply through to the disk."""
+    def put(self, key: str, reply: Reply, request: Mapping[str, Any] | None = None) -> None:
+        """Writes a reply through to the disk; what was asked is not kept."""
         if self._stream:
             line = {"key": key, "attempts": reply.attempts, "reply": reply.raw}
             self._stream.write(json.dumps(line) + "\n")  # ASCII: models write line separators and half characters

@@ -1,6 +1,7 @@
 """Statistics of pairs and of samples: pure functions."""
 
 from lcb_rb.metrics.accuracy import DEFAULT_RESAMPLES, clustered_interval, pair_points, pairwise_accuracy
+from lcb_rb.metrics.agreement import Agreement, cohen_kappa, fleiss_kappa
 from lcb_rb.metrics.calibration import calibration
 from lcb_rb.metrics.lengths import length_gap, length_groups, margin_length_correlation
 from lcb_rb.metrics.paired import PairedAccuracy, mcnemar_exact, paired_accuracy
@@ -9,9 +10,12 @@ from lcb_rb.metrics.passes import pass_at_k, problem_passes, summarise_passes
 
 __all__ = [
     "DEFAULT_RESAMPLES",
+    "Agreement",
     "PairedAccuracy",
     "calibration",
     "clustered_interval",
+    "cohen_kappa",
+    "fleiss_kappa",
     "length_correlation",
     "length_gap",
     "length_groups",

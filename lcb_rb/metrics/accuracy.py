@@ -69,12 +69,17 @@ def clustered_interval(
 
     Source: Field and Welsh, "Bootstrapping clustered data" (2007), the randomized cluster bootstrap.
     """
-    means = clustered_replicates([values, np.ones(len(values))], clusters, _ratio, seed=seed, resamples=resamples)
-    if means is None:
+    columns = [values, np.ones(len(values))]
+    return percentile_interval(clustered_replicates(columns, clusters, _ratio, seed=seed, resamples=resamples))
+
+
+def percentile_interval(replicates: NDArray[np.float64] | None) -> Interval | None:
+    """Returns the 95 % percentile interval of bootstrap replicates; None where there are none, or one is undefined."""
+    if replicates is None or np.isnan(replicates).any():
         return None
     tail = (1 - LEVEL) / 2
-    low, high = np.quantile(means, [tail, 1 - tail])
-    method = f"percentile bootstrap over problems, {resamples} resamples"
+    low, high = np.quantile(replicates, [tail, 1 - tail])
+    method = f"percentile bootstrap over problems, {len(replicates)} resamples"
     return Interval(low=float(low), high=float(high), level=LEVEL, method=method)
 
 

@@ -6,9 +6,9 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from lcb_rb.metrics.accuracy import DEFAULT_RESAMPLES, LEVEL, clustered_replicates, pair_points
+from lcb_rb.metrics.accuracy import DEFAULT_RESAMPLES, clustered_replicates, pair_points, percentile_interval
 from lcb_rb.metrics.pairwise import length_correlation
-from lcb_rb.schema import Correlation, Interval
+from lcb_rb.schema import Correlation
 
 N_GROUPS = 4
 
@@ -73,7 +73,7 @@ def margin_length_correlation(
         replicates = clustered_replicates(
             _moments(better - worse, gaps), [problems[i] for i in places], _pearson, seed=seed, resamples=resamples
         )
-        interval = None if replicates is None else _interval(replicates)
+        interval = percentile_interval(replicates)
     return Correlation(n=len(places), n_problems=len({problems[i] for i in places}), value=value, interval=interval)
 
 
@@ -91,12 +91,3 @@ def _pearson(sums: NDArray[np.float64]) -> NDArray[np.float64]:
     spread = np.sqrt(np.where(defined, x_spread * y_spread, 1.0))
     found: NDArray[np.float64] = np.where(defined, np.clip((n * xy - x * y) / spread, -1, 1), np.nan)
     return found
-
-
-def _interval(replicates: NDArray[np.float64]) -> Interval | None:
-    if np.isnan(replicates).any():
-        return None
-    tail = (1 - LEVEL) / 2
-    low, high = np.quantile(replicates, [tail, 1 - tail])
-    method = f"percentile bootstrap over problems, {len(replicates)} resamples"
-    return Interval(low=float(low), high=float(high), level=LEVEL, method=method)

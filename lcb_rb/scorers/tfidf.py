@@ -25,7 +25,7 @@ class TfidfScorer:
             from sklearn.feature_extraction.text import TfidfVectorizer
             from sklearn.linear_model import LogisticRegression
         except ImportError as error:
-            raise MissingExtraError("scikit-learn", "models") from error
+            raise MissingExtraError("scikit-learn", "builders") from error
         digest = hashlib.sha256("\0".join(pair.id for pair in pairs).encode()).hexdigest()
         self.name = "tfidf"
         self.revision = f"fitted on {len(pairs)} pairs (ids {digest[:16]})"

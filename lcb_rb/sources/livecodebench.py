@@ -20,6 +20,11 @@ def is_result(row: Row) -> bool:
     return "question_id" in row.fields and bool({"output_list", "code_list", "graded_list"} & row.fields.keys())
 
 
+def is_sample(row: Row) -> bool:
+    """Returns whether the row holds samples: a problem of a result file, or one graded sample."""
+    return is_result(row) or {"question_id", "output", "code", "passed"} <= row.fields.keys()
+
+
 def is_problem(row: Row) -> bool:
     """Returns whether the row describes a LiveCodeBench problem."""
     return "question_id" in row.fields
@@ -66,6 +71,26 @@ def samples(row: Row) -> list[Sample]:
         )
         found.append(sample)
     return found
+
+
+def sample(row: Row) -> Sample:
+    """Returns the sample of a row with question_id, model, sample (its number), output, code and passed.
+
+    Raises:
+        InputError: a field is missing or of the wrong type.
+    """
+    parsed = parse_completion(row.text("output"))
+    return row.build(
+        Sample,
+        id=f"{row.text('question_id')}/{row.text('model')}/{row.typed('sample', int)}",
+        problem_id=row.text("question_id"),
+        model=row.text("model"),
+        reasoning=parsed.reasoning,
+        place=parsed.place,
+        code=row.text("code"),
+        completion=row.text("output"),
+        passed=row.optional("passed", bool),
+    )
 
 
 def _problem(row: Row, tests: StdinTests | CallTests | None) -> Problem:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lcb_rb.errors import input_error
-from lcb_rb.parsing import fenced
-from lcb_rb.schema import CallTests, Problem, StdinTests
+from lcb_rb.schema import Problem
+from lcb_rb.tasks import statement_of, task_of
 from lcb_rb.templates import fields_of, fill
 
 PROMPTS = Path(__file__).parent / "prompts"
@@ -82,49 +82,10 @@ def messages_of(problem: Problem, template: str) -> list[dict[str, str]]:
         ValueError: the template asks for something else.
     """
     known = {
-        STATEMENT: _statement(problem),
+        STATEMENT: statement_of(problem),
         STARTER_CODE: problem.starter_code.rstrip(),
         TASK: task_of(problem),
     }
     asked = fields_of(template)
     content = fill(template, {name: text for name, text in known.items() if name in asked})
     return [{"role": "user", "content": content.strip()}]
-
-
-def task_of(problem: Problem) -> str:
-    """Returns what to write so that the tests can run it, with the code to be completed where there is some."""
-    parts = []
-    if problem.starter_code.strip():
-        parts.append(f"Complete this code, with the imports that it needs:\n\n{_shown(problem.starter_code)}")
-    elif problem.prompt.strip() and not _is_code(problem):  # beside starter code it only imports what that names
-        parts.append(f"This code runs before yours:\n\n{_shown(problem.prompt)}")
-    if told := _called(problem):
-        parts.append(told)
-    return "\n\n".join(parts)
-
-
-def _called(problem: Problem) -> str:
-    """Returns how the tests use the code; empty where the starter code shows it."""
-    tests = problem.tests
-    if isinstance(tests, StdinTests):
-        return "Write a whole program: it reads standard input and prints to standard output."
-    if problem.starter_code.strip():
-        return ""
-    name = tests.fn_name if isinstance(tests, CallTests) else problem.entry_point
-    if not name:
-        return "Write everything that the statement asks for; it is imported, so nothing should run by itself."
-    whole = " whole, with its first lines and imports" if _is_code(problem) else ""
-    return f"Define `{name}`{whole}; the tests call it."
-
-
-def _statement(problem: Problem) -> str:
-    return _shown(problem.statement) if _is_code(problem) else problem.statement.strip()
-
-
-def _is_code(problem: Problem) -> bool:
-    """Returns whether the statement is code to be completed, as HumanEval's is."""
-    return bool(problem.prompt.strip()) and problem.statement.strip() == problem.prompt.strip()
-
-
-def _shown(code: str) -> str:
-    return fenced(code.lstrip("\n").rstrip())

@@ -6,9 +6,10 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
+from lcb_rb.recipes import changed_recipe, read_recipe
 from lcb_rb.schema import Record
 from recode_models.policy.rewards import SCALES, Gate, Mode, Rule
-from recode_models.recipe import LoraRecipe, ModelRecipe, TrainingOptions, changed_recipe, read_recipe
+from recode_models.recipe import LoraRecipe, ModelRecipe, TrainingOptions
 
 RECIPES = Path(__file__).parents[1] / "recipes" / "policy"
 

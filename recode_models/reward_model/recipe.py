@@ -8,8 +8,9 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from lcb_rb.pairs import DEFAULT
+from lcb_rb.recipes import changed_recipe, read_recipe
 from lcb_rb.schema import PairKind, Record
-from recode_models.recipe import LoraRecipe, ModelRecipe, TrainingOptions, changed_recipe, read_recipe
+from recode_models.recipe import LoraRecipe, ModelRecipe, TrainingOptions
 
 RECIPES = Path(__file__).parents[1] / "recipes" / "reward"
 
