@@ -108,7 +108,14 @@ def test_a_build_makes_pairs_and_a_card(tmp_path: Path) -> None:
     audit = told.pop("audit")
     assert (done.returncode, told) == (
         0,
-        {"pairs": 8, "problems": 2, "samples": 16, "drops": {}, "spent": None, "out": str(tmp_path / "out")},
+        {
+            "pairs": 7,
+            "problems": 2,
+            "samples": 16,
+            "drops": {"unbalanced": 2},
+            "spent": None,
+            "out": str(tmp_path / "out"),
+        },
     )
     assert {row["predictor"] for row in audit["rows"]} == {*GATES, TOGETHER}
     assert tree(tmp_path / "out").keys() == {"README.md", PARQUET}

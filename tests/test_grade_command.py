@@ -161,7 +161,10 @@ def test_the_json_names_everything(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--format", "nope"], "--format 'nope' is not known; choose among leetcode, livecodebench, evalplus"),
+        (
+            ["--format", "nope"],
+            "--format 'nope' is not known; choose among leetcode, livecodebench, mapcoder, evalplus, mbpp",
+        ),
         (["--format", "leetcode"], "problems.jsonl, line 1, field "),
         (["--engine", "slurm"], "'local', 'ray'"),
         (["--tests", "extra"], "'base', 'plus'"),
